@@ -1,0 +1,52 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export DAGSTER_DISABLE_TELEMETRY := yes
+export GX_ANALYTICS_ENABLED := false
+
+.PHONY: help run test test-slow ui plan samples docs lint bench clean
+
+help: ## List what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+.venv/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q assets expectations pipelines warehouse
+	@touch $@
+
+run: .venv/.ready ## Run the nightly job (land, refresh, release) and print what the warehouse says
+	@$(BIN)/wallchart run
+
+test: .venv/.ready ## Run the tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/.ready ## Run the slow tests
+	$(BIN)/python -m pytest -m slow
+
+ui: .venv/.ready ## Start the Dagster UI on 127.0.0.1:3000
+	@$(BIN)/wallchart ui
+
+plan: .venv/.ready ## Compile the plan, print what it holds
+	@$(BIN)/wallchart plan
+
+samples: .venv/.ready ## Write synthetic sample submissions into data/dropbox
+	@$(BIN)/wallchart samples
+
+docs: .venv/.ready ## Write the generated pages of docs/ and the plan's JSON Schemas
+	@$(BIN)/wallchart docs
+	@$(BIN)/wallchart plan --schemas
+
+lint: .venv/.ready ## Format and lint check, types, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.ready ## Measure a refresh against a hand-written DuckDB script (SIZES="10000 1000000")
+	$(BIN)/python -m bench $(SIZES)
+
+clean: ## Remove what running made: data/ (sample submissions and warehouse included)
+	chmod -R u+w data 2>/dev/null || true
+	rm -rf data

@@ -1,0 +1,119 @@
+"""The marts: each table that an analyst queries, made anew from the judged months and the plan, and their release."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.shown import table
+from expectations.model import Plan
+from warehouse import dictionary, marts
+from warehouse.release import publish
+from warehouse.store import Store
+
+JUDGED = ["judged_rows", "observations", "quality_findings"]
+FROM = {  # what each mart reads, besides the plan
+    "observation": ["observations"],
+    "obligation": ["judged_rows"],
+    "finding": ["judged_rows", "quality_findings", "mart/obligation", "read_rows"],
+    "submission": ["read_rows", "judged_rows", "mart/finding"],
+    "progress": ["mart/observation", "mart/obligation", "mart/target", "mart/indicator"],
+    "capability_score": ["mart/progress"],
+    "scorecard": ["mart/progress", "mart/obligation", "mart/finding", "judged_rows"],
+    "rule": ["mart/finding"],
+}
+
+
+def _key(name: str) -> dg.AssetKey:
+    return dg.AssetKey(name.split("/"))
+
+
+def _columns(name: str) -> dg.TableSchema:
+    described = dictionary.tables()[name]
+    return dg.TableSchema(
+        [dg.TableColumn(column, description=f"{k.zh}: {k.comment}") for column, k in described.columns.items()]
+    )
+
+
+@dg.multi_asset(
+    name="make_marts",
+    group_name="marts",
+    pool="warehouse",
+    specs=[
+        dg.AssetSpec(
+            dg.AssetKey(["mart", name]),
+            deps=[_key(d) for d in ["plan", *FROM.get(name, [])]],
+            description=f"{dictionary.tables()[name].zh}. {dictionary.tables()[name].comment}",
+            kinds={"duckdb", "sql"},
+            metadata={"dagster/column_schema": _columns(name)},
+        )
+        for name in marts.TABLES
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "obligations_met",
+            asset=dg.AssetKey(["mart", "obligation"]),
+            description="Every figure that is due was reported or said to be unavailable (rule M01).",
+        ),
+        dg.AssetCheckSpec(
+            "every_target_has_a_status",
+            asset=dg.AssetKey(["mart", "progress"]),
+            blocking=True,
+            description="Each target stands once at each of its reporting periods, with one status.",
+        ),
+    ],
+)
+def made_marts(
+    context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
+) -> Iterator[Any]:
+    made = marts.make(store, compiled_plan, dt.datetime.now(dt.UTC), context.log.info)
+    for name in marts.TABLES:
+        yield dg.MaterializeResult(
+            asset_key=["mart", name],
+            metadata={"dagster/row_count": made.rows[name], "preview": table(made.preview[name])},
+        )
+    crashed = [v for v in made.verdicts if v.crashed]
+    missing = sum(v.fired for v in made.verdicts)
+    yield dg.AssetCheckResult(
+        asset_key=["mart", "obligation"],
+        check_name="obligations_met",
+        passed=missing == 0 and not crashed,
+        severity=dg.AssetCheckSeverity.ERROR if crashed else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "missing": missing,
+            "by department": table(made.missing),
+            "could not be evaluated": ", ".join(f"{v.rule}: {v.crashed}" for v in crashed) or "none",
+        },
+    )
+    yield dg.AssetCheckResult(
+        asset_key=["mart", "progress"],
+        check_name="every_target_has_a_status",
+        passed=made.odd_targets.is_empty(),
+        metadata={"targets that do not": table(made.odd_targets), "status now": table(made.status)},
+    )
+
+
+@dg.asset(
+    group_name="release",
+    deps=[dg.AssetKey(["mart", name]) for name in marts.TABLES],
+    pool="warehouse",
+    kinds={"duckdb", "parquet"},
+    description="What everyone may see: an immutable folder with warehouse.duckdb, the same tables as Parquet, a manifest;"
+    " made current by moving one link.",
+)
+def release(
+    context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
+) -> dg.MaterializeResult[None]:
+    published = publish(store, compiled_plan, context.log.info)
+    return dg.MaterializeResult(
+        metadata={
+            "release": published.release,
+            "warehouse": dg.MetadataValue.path(published.path),
+            "folder": dg.MetadataValue.path(store.warehouse / "releases" / published.release),
+            "rows": table(pl.DataFrame(list(published.rows.items()), schema=["table", "rows"], orient="row")),
+            "inputs": published.input_digest,
+        },
+        data_version=dg.DataVersion(published.input_digest[:16]),
+    )

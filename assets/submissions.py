@@ -1,0 +1,93 @@
+"""What the departments sent: the bytes, kept for ever, and the rows read from them."""
+
+import datetime as dt
+
+import dagster as dg
+import polars as pl
+
+from assets.shown import table
+from expectations.model import Plan
+from warehouse.landing import land, ledger, read_landed
+from warehouse.store import Store
+
+
+@dg.asset(
+    group_name="submissions",
+    kinds={"file"},
+    description="Every new file of the departments' drop boxes, content-addressed, with a row in the ledger.",
+    check_specs=[
+        dg.AssetCheckSpec("sources_answered", asset="landed_files", description="Every source could be listed."),
+        dg.AssetCheckSpec(
+            "boxes_known", asset="landed_files", description="Every drop box is named after a department of the plan."
+        ),
+    ],
+)
+def landed_files(
+    context: dg.AssetExecutionContext,
+    store: dg.ResourceParam[Store],
+    compiled_plan: dg.ResourceParam[Plan],
+    sources: dg.ResourceParam[list],  # type: ignore[type-arg]
+) -> dg.MaterializeResult[None]:
+    with store.writing():
+        landed = land(store, sources, compiled_plan, dt.datetime.now(dt.UTC), context.log.info)
+    with ledger(store) as db:
+        latest = db.execute(
+            "select path, bytes, datetime(received_at / 1000000, 'unixepoch'), sha256, synthetic from submission"
+            " order by landed_at desc, received_at desc, submission limit 20"
+        ).fetchall()
+    return dg.MaterializeResult(
+        metadata={
+            "sources": ", ".join(sources),
+            "files looked at": landed.looked_at,
+            "files new": len(landed.new),
+            "still growing, left for the next run": ", ".join(landed.growing) or "none",
+            "latest": table(
+                pl.DataFrame(
+                    latest, schema=["path", "bytes", "received_at (UTC)", "sha256", "synthetic 合成"], orient="row"
+                )
+            ),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="sources_answered",
+                passed=not landed.failed_sources,
+                metadata=dict(landed.failed_sources.items()),
+            ),
+            dg.AssetCheckResult(
+                check_name="boxes_known",
+                passed=not landed.unknown_boxes,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"unknown drop boxes, not read": ", ".join(landed.unknown_boxes) or "none"},
+            ),
+        ],
+    )
+
+
+@dg.asset(
+    group_name="submissions",
+    kinds={"polars", "parquet"},
+    deps=[landed_files],
+    description="The rows of every landed file, cell by cell as text, each with its sheet, row and column.",
+)
+def read_rows(
+    context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
+) -> dg.MaterializeResult[None]:
+    with store.writing():
+        months = read_landed(store, compiled_plan, context.log.info)
+    with ledger(store) as db:
+        files, rows, returned = db.execute(
+            "select count(*), coalesce(sum(rows), 0), count(fault_rule) from submission"
+        ).fetchone()
+        faults = db.execute(
+            "select path, fault_rule, fault_found, fault_expected from submission where fault_rule is not null"
+            " order by received_at desc, path"
+        ).fetchall()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            "files": files,
+            "files returned whole": returned,
+            "months touched": ", ".join(months) or "none",
+            "returned": table(pl.DataFrame(faults, schema=["path", "rule", "found", "expected"], orient="row")),
+        }
+    )

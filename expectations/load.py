@@ -1,0 +1,158 @@
+"""A plan's folder read into the model; what is wrong with it is named by file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from expectations.model import Baseline, Department, Indicator, Plan, PlanHead, Policy, Published, Target
+from expectations.units import unit
+
+PLANS = Path(__file__).parent / "plans"
+
+FILES: dict[str, Any] = {
+    "plan.yaml": PlanHead,
+    "departments.yaml": list[Department],
+    "indicators.yaml": list[Indicator],
+    "targets.yaml": list[Target],
+    "baselines.yaml": list[Baseline],
+    "published.yaml": list[Published],
+    "policy.yaml": Policy,
+}
+FIELDS = {"plan.yaml": "head"}
+
+
+class PlanError(Exception):
+    """A plan that cannot be compiled. The message has a line per fault: file, line, field, what is wrong."""
+
+
+def load_plan(folder: Path) -> Plan:
+    """The plan in `folder` (see docs/plans.md for its files). Raises PlanError."""
+    parts: dict[str, Any] = {}
+    faults: list[str] = []
+    digest = hashlib.sha256()
+    for name, shape in FILES.items():
+        path = folder / name
+        if not path.is_file():
+            raise PlanError(f"{path}: missing; a plan's folder holds {', '.join(FILES)}")
+        content = path.read_bytes()
+        digest.update(name.encode() + b"\0" + content)
+        try:
+            tree = YAML(typ="rt").load(content.decode("utf-8"))
+        except (MarkedYAMLError, UnicodeDecodeError) as e:
+            raise PlanError(f"{path}: {e}") from e
+        try:
+            parts[FIELDS.get(name, name.removesuffix(".yaml"))] = TypeAdapter(shape).validate_python(tree)
+        except ValidationError as e:
+            faults += [
+                f"{path}:{line_of(tree, fault['loc'])}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+                for fault in e.errors()
+            ]
+            continue
+        parts[f"{name}:tree"] = tree
+    if faults:
+        raise PlanError("\n".join(faults))
+    trees = {name: parts.pop(f"{name}:tree") for name in FILES}
+    plan = Plan(**parts, digest=digest.hexdigest())
+    faults = [f"{folder / name}:{line_of(trees[name], loc)}: {message}" for name, loc, message in disagreements(plan)]
+    if faults:
+        raise PlanError("\n".join(faults))
+    return plan
+
+
+def line_of(tree: Any, loc: Iterable[str | int]) -> int:
+    """The line (from 1) of the deepest node on the way `loc` that the YAML tree knows."""
+    line = 0
+    for step in loc:
+        marks = getattr(tree, "lc", None)
+        if marks is None or marks.data is None or step not in marks.data:
+            break
+        line = marks.data[step][0]
+        tree = tree[step]
+    return line + 1
+
+
+def disagreements(plan: Plan) -> Iterable[tuple[str, tuple[str | int, ...], str]]:
+    """Faults that no file shows alone: codes that point nowhere, units that measure something else, doubles."""
+    indicators = {i.indicator: i for i in plan.indicators}
+    departments = {d.department for d in plan.departments}
+    capabilities = {c.capability for c in plan.head.capabilities}
+    areas = {a.area for a in plan.head.areas}
+    for name, rows, key in (
+        ("indicators.yaml", plan.indicators, "indicator"),
+        ("targets.yaml", plan.targets, "target"),
+        ("departments.yaml", plan.departments, "department"),
+    ):
+        seen: set[str] = set()
+        for n, row in enumerate(rows):
+            code = getattr(row, key)
+            if code in seen:
+                yield name, (n,), f"{key} {code} is given twice"
+            seen.add(code)
+    if plan.city not in areas:
+        yield "plan.yaml", ("city",), f"city {plan.city} is not among areas"
+    for n, i in enumerate(plan.indicators):
+        at: tuple[str | int, ...] = (n,)
+        if unit(i.unit) is None:
+            yield "indicators.yaml", (*at, "unit"), f"unit {i.unit} of {i.indicator} is unknown"
+        if i.capability not in capabilities:
+            yield "indicators.yaml", (*at, "capability"), f"capability {i.capability} is not in plan.yaml"
+        if i.level is not None and i.level not in indicators:
+            yield "indicators.yaml", (*at, "level"), f"level {i.level} is not an indicator"
+        for a in i.areas:
+            if a not in areas:
+                yield "indicators.yaml", (*at, "areas"), f"area {a} is not in plan.yaml"
+        if plan.policy.lead_department.get(i.indicator) not in departments:
+            yield "policy.yaml", ("lead_department",), f"lead_department of {i.indicator} is missing or unknown"
+    for code in plan.policy.lead_department:
+        if code not in indicators:
+            yield "policy.yaml", ("lead_department", code), f"{code} is not an indicator"
+    for n, t in enumerate(plan.targets):
+        if t.indicator not in indicators:
+            yield "targets.yaml", (n, "indicator"), f"{t.indicator} is not an indicator"
+            continue
+        if t.exceeds is not None and t.exceeds not in indicators:
+            yield "targets.yaml", (n, "exceeds"), f"{t.exceeds} is not an indicator"
+        if t.unit is not None:
+            written, own = unit(t.unit_read_as or t.unit), unit(indicators[t.indicator].unit)
+            if written is None:
+                yield "targets.yaml", (n, "unit"), f"unit {t.unit} is unknown"
+            elif own is not None and not written.converts_to(own):
+                yield "targets.yaml", (n, "unit"), f"unit {t.unit} measures something else than {own.name}"
+        if not plan.head.starts <= t.due <= plan.head.ends:
+            yield "targets.yaml", (n, "due"), f"due {t.due} is outside the plan"
+    for name, figures in (("baselines.yaml", plan.baselines), ("published.yaml", plan.published)):
+        for n, f in enumerate(figures):
+            if f.indicator not in indicators:
+                yield name, (n, "indicator"), f"{f.indicator} is not an indicator"
+
+
+def misplaced_clauses(plan: Plan, text: str) -> list[str]:
+    """Targets whose clause does not stand at its place in the plan's text, a line each; none where all is well."""
+    faults = []
+    if hashlib.sha256(text.encode("utf-8")).hexdigest() != plan.head.text_sha256:
+        faults.append(f"{plan.head.text}: the text is not the one that the plan was read from (sha256 differs)")
+    faults += [
+        f"{t.target}: at {t.clause_offset} the text reads {found!r}, the clause is {t.clause!r}"
+        for t in plan.targets
+        if (found := text[t.clause_offset : t.clause_offset + t.clause_length]) != t.clause
+    ]
+    return faults
+
+
+def schemas() -> dict[str, str]:
+    """JSON Schema of each file of a plan's folder, for editors."""
+    return {
+        name.replace(".yaml", ".schema.json"): json.dumps(
+            TypeAdapter(shape).json_schema(), ensure_ascii=False, indent=2, sort_keys=True
+        )
+        + "\n"
+        for name, shape in FILES.items()
+    }

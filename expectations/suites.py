@@ -1,0 +1,219 @@
+"""The plan's rules as Great Expectations classes: each rule's predicate stands here and nowhere else.
+
+A class says which rows break its rule (`broken`), and with what to tell the sender (`column`, `found`, `expected`,
+`difference`, `basis`), as SQL over the columns of one table. GX counts with `unexpected_rows_query`; the findings are
+inserted by `findings_query` of the same class. Importing this module imports Great Expectations (seconds, 260 MB):
+import it where rows are judged, not where definitions load.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar
+
+os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: telemetry is off
+
+from great_expectations.expectations.core import UnexpectedRowsExpectation
+from great_expectations.expectations.metadata_types import FailureSeverity
+
+from expectations.rules import RULES
+
+GX_SEVERITY = {
+    "fatal": FailureSeverity.CRITICAL,
+    "error": FailureSeverity.CRITICAL,
+    "warning": FailureSeverity.WARNING,
+}
+
+
+class PlanRule(UnexpectedRowsExpectation):
+    """A rule over rows; `unexpected_rows_query` is given by `expect()` so that it is stored with the suite."""
+
+    rule: ClassVar[str]
+    broken: ClassVar[str]
+    column: ClassVar[str] = "column_name"
+    found: ClassVar[str] = "value_text"
+    expected: ClassVar[str]
+    difference: ClassVar[str] = "null::double"
+    basis: ClassVar[str]
+
+    @classmethod
+    def expect(cls) -> PlanRule:
+        rule = RULES[cls.rule]
+        return cls(
+            unexpected_rows_query=f"select row_id from {{batch}} where {cls.broken.replace('{', '{{').replace('}', '}}')}",
+            severity=GX_SEVERITY[rule.severity],
+            description=f"{rule.code}: {rule.zh} / {rule.en}",
+        )
+
+    @classmethod
+    def findings_query(cls, batch: str) -> str:
+        """row_id, rule, column_name, value_text, expected_text, difference, basis of the rows that break the rule."""
+        return f"""
+            select row_id, '{cls.rule}' as rule, {cls.column} as column_name, {cls.found} as value_text,
+                   {cls.expected} as expected_text, {cls.difference} as difference, {cls.basis} as basis
+            from {batch} where {cls.broken}
+        """
+
+
+class ExpectKnownIndicator(PlanRule):
+    rule = "V01"
+    broken = "indicator is null"
+    column = "'指标编码 indicator'"
+    found = "coalesce(indicator_text, '') || ' ' || coalesce(name_text, '')"
+    expected = "case when code_indicator is not null then code_name else '指标目录 / list of indicators' end"
+    basis = "'plan: indicators'"
+
+
+class ExpectOwnIndicator(PlanRule):
+    rule = "V02"
+    broken = "indicator is not null and department <> lead_department"
+    column = "'指标编码 indicator'"
+    found = "coalesce(indicator_text, name_text)"
+    expected = "lead_department"
+    basis = "'policy: lead_department.' || indicator"
+
+
+class ExpectReadablePeriod(PlanRule):
+    rule = "V03"
+    broken = "period_end is null"
+    column = "case when form = 'wide' then column_name else '报告期 period' end"
+    found = "period_text"
+    expected = "'2022-03, 2022Q1, 2022'"
+    basis = "'contract: periods'"
+
+
+class ExpectPeriodOfThePlan(PlanRule):
+    rule = "V04"
+    broken = "period_end is not null and (outside_plan or period_end >= received_on or (indicator is not null and period is null))"
+    column = "case when form = 'wide' then column_name else '报告期 period' end"
+    found = "period_text"
+    expected = """case
+        when outside_plan then strftime(history_from, '%Y-%m-%d') || ' … ' || strftime(plan_ends, '%Y-%m-%d')
+        when period_end >= received_on then '< ' || strftime(received_on, '%Y-%m-%d')
+        else 'frequency: ' || frequency end"""
+    basis = "case when outside_plan or indicator is null then 'plan: starts, ends' else 'plan: indicators.' || indicator || '.frequency' end"
+
+
+class ExpectFigure(PlanRule):
+    rule = "V05"
+    broken = "value_state = 'error' or surplus_text is not null"
+    found = "coalesce(value_text, '') || coalesce(' | ' || surplus_text, '')"
+    expected = "case when surplus_text is not null then '每格一列,不多于表头 / as many cells as the header' else '数字 / a number' end"
+    basis = "'contract: values'"
+
+
+class ExpectKnownUnit(PlanRule):
+    rule = "V06"
+    broken = "unit_state = 'unknown'"
+    column = "'单位 unit'"
+    found = "unit_text"
+    expected = "own_unit"
+    basis = "'plan: indicators.' || coalesce(indicator, '') || '.unit'"
+
+
+class ExpectUnitOfTheSameKind(PlanRule):
+    rule = "V07"
+    broken = "unit_state = 'foreign'"
+    column = "'单位 unit'"
+    found = "coalesce(unit_text, value_suffix)"
+    expected = "own_unit"
+    basis = "'plan: indicators.' || indicator || '.unit'"
+
+
+class ExpectPossibleValue(PlanRule):
+    rule = "V08"
+    broken = """value < possible_low or value > possible_high
+        or (whole_number and abs(value - round(value)) > 1e-6 * greatest(1, abs(value)))"""
+    expected = """case when whole_number and value >= coalesce(possible_low, value) and value <= coalesce(possible_high, value)
+        then '整数 / a whole number'
+        else coalesce(possible_low::varchar, '-∞') || ' … ' || coalesce(possible_high::varchar, '∞') || ' ' || own_unit end"""
+    difference = "case when value < possible_low then value - possible_low when value > possible_high then value - possible_high end"
+    basis = "'plan: indicators.' || indicator || '.possible'"
+
+
+class ExpectOneFigureAFile(PlanRule):
+    rule = "V09"
+    broken = "value_lowest < value_highest"
+    expected = "'一个数值 / one value'"
+    difference = "value_highest - value_lowest"
+    basis = "'contract: rules'"
+
+
+class ExpectAllowedMeasure(PlanRule):
+    rule = "V10"
+    broken = "measure is null or (indicator is not null and measure <> own_measure)"
+    column = "'口径 measure'"
+    found = "coalesce(measure_text, period_text)"
+    expected = "coalesce(own_measure, 'period, ytd, end, yoy, share, rank')"
+    basis = "'plan: indicators.' || coalesce(indicator, '') || '.measure'"
+
+
+class ExpectReportedArea(PlanRule):
+    rule = "V11"
+    broken = "area is null or (indicator is not null and not area_reported)"
+    column = "'地区 area'"
+    found = "area_text"
+    expected = "case when area is null then 'GB/T 2260' else coalesce(areas_reported, city) end"
+    basis = "'plan: indicators.' || coalesce(indicator, '') || '.areas'"
+
+
+class ExpectPlausibleValue(PlanRule):
+    rule = "Q01"
+    broken = "value < plausible_low or value > plausible_high"
+    expected = "round(plausible_low, 4)::varchar || ' … ' || round(plausible_high, 4)::varchar || ' ' || own_unit"
+    difference = "case when value < plausible_low then value - plausible_low else value - plausible_high end"
+    basis = "coalesce(clause, '') || ' (' || plausible_basis || ')'"
+
+
+class ExpectCumulativeNotToFall(PlanRule):
+    rule = "Q02"
+    broken = "measure = 'ytd' and value < earlier_value - 1e-9 * abs(earlier_value)"
+    expected = "'≥ ' || earlier_value::varchar || ' (' || earlier_period || ')'"
+    difference = "value - earlier_value"
+    basis = "'plan: indicators.' || indicator || '.measure'"
+
+
+class ExpectExactFigure(PlanRule):
+    rule = "Q05"
+    broken = "approximate"
+    expected = "'确数 / an exact figure'"
+    basis = "'contract: values'"
+
+
+class ExpectInTime(PlanRule):
+    rule = "Q07"
+    broken = "value is not null and received_at >= due_at"
+    column = "'报告期 period'"
+    found = "strftime(received_at at time zone zone, '%Y-%m-%d %H:%M')"
+    expected = "'< ' || strftime(due_at at time zone zone, '%Y-%m-%d %H:%M')"
+    difference = "date_diff('second', due_at, received_at) / 86400.0"
+    basis = "'policy: deadlines.' || frequency"
+
+
+class ExpectThePlansCounter(PlanRule):
+    rule = "Q08"
+    broken = "unit_state = 'other counter'"
+    column = "'单位 unit'"
+    found = "coalesce(unit_text, value_suffix)"
+    expected = "own_unit"
+    basis = "'plan: indicators.' || indicator || '.unit'"
+
+
+class ExpectObligationMet(PlanRule):
+    rule = "M01"
+    broken = "state = 'missing'"
+    column = "'数值 value'"
+    found = "null::varchar"
+    expected = "'< ' || strftime(due_at at time zone zone, '%Y-%m-%d %H:%M')"
+    basis = "'policy: deadlines.' || frequency"
+
+
+VALIDITY: list[type[PlanRule]] = [
+    ExpectKnownIndicator, ExpectOwnIndicator, ExpectReadablePeriod, ExpectPeriodOfThePlan, ExpectFigure,
+    ExpectKnownUnit, ExpectUnitOfTheSameKind, ExpectPossibleValue, ExpectOneFigureAFile, ExpectAllowedMeasure,
+    ExpectReportedArea,
+]  # fmt: skip
+QUALITY: list[type[PlanRule]] = [
+    ExpectPlausibleValue, ExpectCumulativeNotToFall, ExpectExactFigure, ExpectInTime, ExpectThePlansCounter,
+]  # fmt: skip
+ACROSS: list[type[PlanRule]] = [ExpectObligationMet]

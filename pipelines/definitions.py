@@ -1,0 +1,99 @@
+"""Everything that Dagster loads: assets with their resources, jobs, the nightly schedule, the sensor."""
+
+import datetime as dt
+
+import dagster as dg
+
+from assets.judging import ONLY_STALE, judging
+from assets.marts import made_marts, release
+from assets.plan import plan
+from assets.submissions import landed_files, read_rows
+from pipelines.console import console
+from pipelines.settings import settings
+from warehouse.release import pending
+
+config = settings()
+compiled_plan = config.plan()
+head = compiled_plan.head
+months = dg.MonthlyPartitionsDefinition(
+    start_date=head.history_from.isoformat(),
+    end_date=(head.ends + dt.timedelta(days=1)).isoformat(),
+    timezone=head.timezone,
+)
+
+nightly = dg.define_asset_job(
+    "nightly",
+    selection=[landed_files, read_rows, plan],
+    description="Lands and reads what the departments sent. The sensor then refreshes the months touched and releases.",
+    executor_def=dg.in_process_executor,
+)
+judged = judging(months)
+refresh = dg.define_asset_job(
+    "refresh",
+    selection=dg.AssetSelection.assets(judged, made_marts, release),
+    description="Judges months, makes the marts, releases. Backfills are launched from an asset's page: one run for all"
+    " months; launched from this job's page they are a run a month.",
+    executor_def=dg.in_process_executor,
+)
+republish = dg.define_asset_job(
+    "republish",
+    selection=[made_marts, release],
+    description="Makes the marts and releases without judging anew: a deadline has passed, or the marts changed.",
+    executor_def=dg.in_process_executor,
+)
+
+nightly_schedule = dg.ScheduleDefinition(
+    name="nightly_at_two",
+    job=nightly,
+    cron_schedule="0 2 * * *",
+    execution_timezone=head.timezone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+
+def touched_range(stale: list[str]) -> dict[str, str]:
+    """Run tags that choose the months from the first stale to the last; those between that are not stale are left."""
+    return {
+        "dagster/asset_partition_range_start": f"{stale[0]}-01",
+        "dagster/asset_partition_range_end": f"{stale[-1]}-01",
+        ONLY_STALE: "true",
+    }
+
+
+@dg.sensor(
+    jobs=[refresh, republish],
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="After a landing, refreshes the months that it touched; republishes when only a deadline has passed.",
+)
+def refresh_when_landed(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    landing = context.instance.get_latest_materialization_event(dg.AssetKey("read_rows"))
+    if landing is None:
+        return dg.SkipReason("nothing has been landed yet")
+    if landing.run_id == context.cursor:
+        return dg.SkipReason("nothing has been landed since the last look")
+    stale, due = pending(config.store, compiled_plan, dt.datetime.now(dt.UTC))
+    if not due:
+        return dg.SensorResult(skip_reason="nothing new: no month touched, no deadline passed", cursor=landing.run_id)
+    request = (
+        dg.RunRequest(run_key=landing.run_id, job_name="refresh", tags=touched_range(stale))
+        if stale
+        else dg.RunRequest(run_key=landing.run_id, job_name="republish")
+    )
+    return dg.SensorResult(run_requests=[request], cursor=landing.run_id)
+
+
+defs = dg.Definitions(
+    loggers={"console": console},
+    assets=[plan, landed_files, read_rows, judged, made_marts, release],
+    jobs=[nightly, refresh, republish],
+    schedules=[nightly_schedule],
+    sensors=[refresh_when_landed],
+    executor=dg.in_process_executor,
+    resources={
+        "store": config.store,
+        "compiled_plan": compiled_plan,
+        "plan_text": config.plan_text(compiled_plan),
+        "sources": config.sources,
+    },
+)

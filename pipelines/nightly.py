@@ -1,0 +1,64 @@
+"""The night in one process: the nightly job, then what the sensor would ask for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from pipelines.settings import Settings
+from warehouse.release import pending
+
+QUIET: dict[str, Any] = {"loggers": {"console": {}}}
+
+
+@dataclass
+class Night:
+    succeeded: bool
+    landed: int = 0
+    months: list[str] = field(default_factory=list)
+    released: bool = False
+    seconds: float = 0.0
+    why: str = ""
+
+
+def run_night(config: Settings, say: Callable[[str], None]) -> Night:
+    """Lands, and where something is new refreshes and releases. Runs are recorded in the instance like any other."""
+    from pipelines.definitions import compiled_plan, defs, touched_range
+
+    began = time.monotonic()
+    with dg.DagsterInstance.get() as instance:
+        landing = defs.resolve_job_def("nightly").execute_in_process(
+            instance=instance, run_config=QUIET, raise_on_error=False
+        )
+        if not landing.success:
+            return Night(False, why=_why(landing))
+        new: Any = landing.asset_materializations_for_node("landed_files")[0].metadata["files new"].value
+        stale, due = pending(config.store, compiled_plan, dt.datetime.now(dt.UTC))
+        if not due:
+            return Night(True, seconds=time.monotonic() - began)
+        name, tags = ("refresh", touched_range(stale)) if stale else ("republish", {})
+        say(
+            f"{new} new files, {len(stale)} months to refresh"
+            if stale
+            else "a deadline has passed, or the code changed: releasing anew"
+        )
+        run = defs.resolve_job_def(name).execute_in_process(
+            instance=instance, run_config=QUIET, tags=tags, raise_on_error=False
+        )
+        return Night(run.success, int(new), stale, True, time.monotonic() - began, "" if run.success else _why(run))
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """The first step that failed, and its innermost cause."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            return f"{event.step_key}: {error.message.strip() if error else event.message}"
+    return "see the run's log"

@@ -1,0 +1,522 @@
+"""Judging: rows x plan -> kept and returned rows, findings, observations. Set-based, a month's partition at a time or many.
+
+`validity` decides which rows are kept (V rules) and what is known from them; `quality` flags kept rows (Q rules). A
+cumulative figure is compared with the months before it, so `quality` covers the later months of the year too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import polars as pl
+
+from expectations.compiled import compiled
+from expectations.model import Plan
+from expectations.units import unit
+from warehouse.landing import ledger
+from warehouse.store import Store, connect, copy_to, files_sql, write_whole
+from warehouse.version import JUDGING, code_version
+
+if TYPE_CHECKING:
+    from expectations.suites import PlanRule
+
+Progress = Callable[[str], None]
+
+
+class JudgeError(Exception):
+    """Great Expectations and the findings disagree: nothing is published from such a run."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One rule over one batch. `crashed` says why it could not be evaluated; then it is never counted as passed."""
+
+    rule: str
+    evaluated: int
+    fired: int
+    crashed: str | None = None
+
+
+COUNTED = {"month": pl.String} | dict.fromkeys(
+    ("rows_read", "rows_kept", "rows_returned", "submissions", "observations"), pl.Int64
+)
+FIRED = {"month": pl.String, "rule": pl.String, "fired": pl.Int64, "confirmed": pl.Int64}
+WORST = {"month": pl.String, "rule": pl.String, "message_zh": pl.String, "message_en": pl.String}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a pass did: the months and the rules' verdicts, and by month: how many rows were kept and returned (`rows`),
+    how often each rule fired (`fired`), the most serious findings (`worst`)."""
+
+    months: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=COUNTED), repr=False)
+    fired: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FIRED), repr=False)
+    worst: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WORST), repr=False)
+
+    @property
+    def crashed(self) -> list[Verdict]:
+        return [v for v in self.verdicts if v.crashed]
+
+
+def months_with_rows(store: Store) -> list[str]:
+    with ledger(store) as db:
+        return [m for (m,) in db.execute("select distinct month from submission_month order by month")]
+
+
+def month_inputs(store: Store, plan: Plan) -> dict[str, str]:
+    """By month, a digest of all that its judgement depends on: plan, code, and the submissions that touch it."""
+    with ledger(store) as db:
+        touching = db.execute(
+            "select m.month, s.submission, s.received_at, s.reader, s.fault_rule is null"
+            " from submission_month m join submission s using (submission) order by m.month, s.submission"
+        ).fetchall()
+    digests: dict[str, Any] = {}
+    for month, *submission in touching:
+        start = hashlib.sha256(f"{plan.digest} {code_version(JUDGING)}".encode())
+        digests.setdefault(month, start).update(repr(submission).encode())
+    return {month: digest.hexdigest() for month, digest in digests.items()}
+
+
+def stale_months(store: Store, plan: Plan) -> list[str]:
+    """The months whose judgement is missing, or older than the plan, the code or the submissions."""
+    return [
+        month
+        for month, inputs in month_inputs(store, plan).items()
+        if not (state := store.months / month / "state.json").exists()
+        or json.loads(state.read_text())["inputs"] != inputs
+    ]
+
+
+def later_in_the_year(months: Iterable[str], known: Sequence[str]) -> list[str]:
+    """`months`, and the later ones of the same years among `known`: a cumulative figure looks back."""
+    chosen = set(months)
+    first: dict[str, str] = {}
+    for m in sorted(chosen):
+        first.setdefault(m[:4], m)
+    return sorted(chosen | {m for m in known if m[:4] in first and m >= first[m[:4]]})
+
+
+def validity(store: Store, plan: Plan, months: Sequence[str], progress: Progress = lambda _: None) -> Judged:
+    """Judges every row of the months' partitions anew and writes row, validity and observation of each."""
+    from expectations.suites import VALIDITY
+
+    if not months:
+        return Judged()
+    with connect() as con, store.writing():
+        plan_tables(con, plan)
+        rows = _raw(con, store, months)
+        progress(f"judging {rows:,} rows of {len(months)} months")
+        _resolved(con, plan)
+        con.execute(FINDING_TABLE)
+        verdicts = evaluate(con, "judged", VALIDITY)
+        con.execute(SPLIT)
+        con.execute(OBSERVE)
+        judged = Judged(list(months), verdicts, con.sql(COUNTS).pl(), con.sql(BY_RULE).pl(), con.sql(SERIOUS).pl())
+        for month in months:
+            folder = store.months / month
+            for name, query in WRITTEN.items():
+                copy_to(con, query.format(month=month), folder / f"{name}.parquet")
+        return judged
+
+
+def quality(store: Store, plan: Plan, months: Sequence[str], progress: Progress = lambda _: None) -> Judged:
+    """Flags the kept rows of the months, and of the later months of their years, and writes quality of each."""
+    from expectations.suites import QUALITY
+
+    if not months:
+        return Judged()
+    wanted = [
+        m for m in later_in_the_year(months, months_with_rows(store)) if (store.months / m / "row.parquet").exists()
+    ]
+    wanted = sorted(set(wanted) | set(months))
+    with connect() as con, store.writing():
+        plan_tables(con, plan)
+        _kept(con, store, plan, wanted)
+        con.execute(FINDING_TABLE)
+        verdicts = evaluate(con, "kept", QUALITY)
+        for month in wanted:
+            copy_to(
+                con,
+                f"select * exclude (row_id) from finding where month = '{month}' order by all",
+                store.months / month / "quality.parquet",
+            )
+        inputs = month_inputs(store, plan)
+        for month in months:  # last of all: a month that says so has been judged whole
+            write_whole(store.months / month / "state.json", json.dumps({"inputs": inputs.get(month)}).encode())
+        return Judged(wanted, verdicts, fired=con.sql(BY_RULE).pl(), worst=con.sql(SERIOUS).pl())
+
+
+def plan_tables(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """The compiled plan as tables of the connection, and the macros by which figures are read."""
+    for name, table in compiled(plan).items():
+        con.register("_incoming", table.to_arrow())
+        con.execute(f'create or replace table "{name}" as select * from _incoming')
+    con.unregister("_incoming")
+    con.execute((files("expectations") / "figures.sql").read_text("utf-8"))
+
+
+def evaluate(con: duckdb.DuckDBPyConnection, batch: str, rules: Sequence[type[PlanRule]]) -> list[Verdict]:
+    """Runs the rules over the table `batch` with Great Expectations and inserts the findings by the same predicates.
+
+    Raises JudgeError where the two counts differ. A rule that crashes is a finding X01 and never a pass.
+    """
+    from warehouse.gx import verdicts_of
+
+    counted = verdicts_of(con, batch, rules)
+    [(evaluated,)] = con.execute(f"select count(*) from {batch}").fetchall()
+    verdicts = []
+    for rule in rules:
+        fired, crashed = counted[rule.rule]
+        if crashed is None:
+            try:
+                con.execute(_insert(batch, rule))
+                [(inserted,)] = con.execute("select count(*) from finding where rule = ?", [rule.rule]).fetchall()
+            except duckdb.Error as e:
+                crashed = str(e)
+            else:
+                if inserted != fired:
+                    raise JudgeError(
+                        f"{rule.rule}: Great Expectations counts {fired} rows, the findings are {inserted}"
+                    )
+        if crashed is not None:
+            con.execute(X01, [rule.rule, rule.rule, crashed[:400], rule.rule, crashed[:400]])
+        verdicts.append(Verdict(rule.rule, evaluated, fired if crashed is None else 0, crashed))
+    return verdicts
+
+
+FINDING_TABLE = """
+create or replace table finding (
+    finding varchar, submission varchar, department varchar, rule varchar, severity varchar, weight integer,
+    sheet varchar, row_number integer, column_name varchar, indicator varchar, area varchar, period varchar,
+    value_text varchar, expected_text varchar, difference double, message_zh varchar, message_en varchar,
+    basis varchar, confirmed boolean, month varchar, row_id bigint
+)"""
+
+X01 = """
+insert into finding by name
+select 'X01' || ? as finding, 'X01' as rule, 'error' as severity, 100 as weight,
+       '规则 ' || ? || ' 未能执行:' || ? as message_zh, 'rule ' || ? || ' could not be evaluated: ' || ? as message_en,
+       'rule' as basis, false as confirmed
+"""
+
+
+def _insert(batch: str, rule: type[PlanRule]) -> str:
+    return f"""
+        insert into finding by name
+        select
+            substr(sha256(concat_ws('|', coalesce(b.submission, ''), f.rule, coalesce(b.sheet, ''), b.row_number::varchar,
+                coalesce(b.column_name, ''), coalesce(b.department, ''), coalesce(b.indicator, ''), coalesce(b.area, ''),
+                coalesce(b.period, ''))), 1, 16) as finding,
+            b.submission, b.department, f.rule, r.severity, r.weight, b.sheet, b.row_number, f.column_name, b.indicator,
+            b.area, b.period, f.value_text, f.expected_text, f.difference,
+            coalesce(b.path, b.department) || coalesce(' 工作表「' || b.sheet || '」', '')
+                || coalesce(' 第' || b.row_number || '行', '') || ' ' || f.column_name || ':' || r.message_zh
+                || '。填报为「' || coalesce(f.value_text, '') || '」,应为「' || coalesce(f.expected_text, '') || '」。'
+                || r.mend_zh || '。' as message_zh,
+            coalesce(b.path, b.department) || coalesce(', sheet ' || b.sheet, '') || coalesce(', row ' || b.row_number, '')
+                || ', ' || f.column_name || ': ' || r.message_en || '. Found "' || coalesce(f.value_text, '')
+                || '", expected "' || coalesce(f.expected_text, '') || '". To do: ' || r.mend_en || '.' as message_en,
+            f.basis, r.severity = 'warning' and coalesce(b.explained, false) as confirmed, b.month, b.row_id
+        from ({rule.findings_query(batch)}) f
+        join {batch} b using (row_id)
+        join rule r on r.rule = f.rule
+    """
+
+
+def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> int:
+    """Table raw: the rows of the months' partitions from every submission that was not returned whole."""
+    with ledger(store) as db:
+        submissions = db.execute(
+            "select distinct s.submission, s.department, s.path, s.received_at from submission s"
+            " join submission_month m using (submission)"
+            f" where s.fault_rule is null and m.month in ({', '.join('?' * len(months))})",
+            list(months),
+        ).fetchall()
+    con.register(
+        "_submission",
+        pl.DataFrame(
+            submissions,
+            schema={
+                "submission": pl.String,
+                "department": pl.String,
+                "path": pl.String,
+                "received_at": pl.Datetime("us", "UTC"),
+            },
+            orient="row",
+        ).to_arrow(),
+    )
+    paths = [store.rows / f"{s[0]}.parquet" for s in submissions]
+    source = f"read_parquet({files_sql(paths)})" if paths else f"({EMPTY_ROWS})"
+    con.execute(
+        f"""
+        create or replace table raw as
+        select row_number() over () as row_id, r.*, s.department, s.path, s.received_at,
+               (s.received_at at time zone (select zone from plan))::date as received_on
+        from {source} r join _submission s using (submission)
+        where r.month in (select unnest($months))
+          and not (r.form = 'wide' and coalesce(trim(r.value_text), '') = ''
+                   and r.period_end >= (s.received_at at time zone (select zone from plan))::date)
+        """,
+        {"months": list(months)},
+    )
+    con.unregister("_submission")
+    [(count,)] = con.execute("select count(*) from raw").fetchall()
+    return int(count)
+
+
+EMPTY_ROWS = "select " + ", ".join(
+    [f"null::varchar as {c}" for c in
+     ["sheet", "column_name", "form", "indicator_text", "name_text", "period_text", "area_text", "value_text", "unit_text", "measure_text", "note_text", "self_text", "surplus_text", "span", "month", "submission"]]
+    + ["null::integer as row_number", "null::date as period_start", "null::date as period_end", "null::boolean as cumulative"]
+) + " where false"  # fmt: skip
+
+
+def _plain(text: pl.Expr) -> pl.Expr:
+    """A name as it is compared: without white space, full-width forms and case."""
+    return text.str.normalize("NFKC").str.replace_all(r"\s", "").str.to_lowercase()
+
+
+def _lookup(con: duckdb.DuckDBPyConnection, name: str, table: pl.DataFrame) -> None:
+    con.register("_incoming", table.to_arrow())
+    con.execute(f"create or replace table {name} as select * from _incoming")
+    con.unregister("_incoming")
+
+
+def _resolved(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Table judged: raw joined once to the plan. Each spelling (of a name, unit, figure) is read once, not once a row."""
+    texts = con.sql(
+        "select distinct t from (select unnest([indicator_text, name_text, area_text, measure_text]) as t from"
+        " (select distinct indicator_text, name_text, area_text, measure_text from raw)) where t is not null"
+    ).pl()
+    text = pl.col("t")
+    _lookup(
+        con,
+        "spelling",
+        texts.select("t", _plain(text).alias("plain"), _plain(text).str.replace_all(r"\([^()]*\)", "").alias("bare")),
+    )
+    for table, column in (("indicator_name", "name"), ("area", "name_zh"), ("area", "name_en"), ("measure", "text")):
+        _lookup(con, f"{table}_{column}_plain", con.table(table).pl().with_columns(plain=_plain(pl.col(column))))
+    con.execute(FIGURES)
+    pairs = con.sql("select distinct unit_text, value_suffix from figured").pl()
+    units = [(u, s, _stated(u), _stated(s)) for u, s in pairs.rows()]
+    _lookup(
+        con,
+        "stated_unit",
+        pl.DataFrame(
+            [
+                (u, s, stated.dimension if stated else None, stated.factor if stated else None,
+                 bool(stated and stated.is_counter), bool(s and suffix is None),
+                 bool(unit_of and suffix and unit_of != suffix))
+                for u, s, unit_of, suffix in units
+                for stated in [unit_of if u and u.strip() else suffix]
+            ],
+            schema={"unit_text": pl.String, "value_suffix": pl.String, "dimension": pl.String, "factor": pl.Float64,
+                    "is_counter": pl.Boolean, "suffix_unknown": pl.Boolean, "disagree": pl.Boolean},
+            orient="row",
+        ),
+    )  # fmt: skip
+    con.execute(RESOLVE)
+
+
+def _stated(text: str | None):  # type: ignore[no-untyped-def]
+    return unit(text) if text and text.strip() else None
+
+
+FIGURES = r"""
+create or replace macro is_plain(t) as regexp_full_match(t, '-?\d{1,15}(\.\d{1,15})?');
+create or replace table written_figure as
+    select value_text, figure(value_text) as f
+    from (select distinct value_text from raw where value_text is not null and not is_plain(value_text));
+create or replace table figured as
+    select r.*,
+        case when is_plain(r.value_text) then 'figure' else coalesce(w.f.state, 'none') end as figure_state,
+        case when is_plain(r.value_text) then try_cast(r.value_text as double) else w.f.value end as stated_value,
+        coalesce(w.f.approximate, false) as approximate,
+        coalesce(w.f.suffix, '') as value_suffix
+    from raw r left join written_figure w using (value_text);
+create or replace table indicator_stated as
+    with pairs as (select distinct indicator_text, name_text from raw),
+    named as (
+        select p.*, c.indicator as code_indicator, c.name_zh as code_name,
+            coalesce(n.indicator, b.indicator) as name_indicator,
+            coalesce(trim(p.indicator_text), '') <> '' as has_code, coalesce(trim(p.name_text), '') <> '' as has_name
+        from pairs p
+        left join spelling sc on sc.t = p.indicator_text
+        left join indicator c on c.indicator = sc.plain
+        left join spelling sn on sn.t = p.name_text
+        left join indicator_name_name_plain n on n.plain = sn.plain
+        left join indicator_name_name_plain b on b.plain = sn.bare
+    )
+    select indicator_text, name_text, code_indicator, code_name,
+        case when has_code and has_name then case when code_indicator = name_indicator then code_indicator end
+             when has_code then code_indicator else name_indicator end as indicator
+    from named;
+create or replace table area_stated as
+    select t as area_text, coalesce(a.area, z.area, e.area) as area
+    from spelling s
+    left join area a on a.area = s.plain
+    left join area_name_zh_plain z on z.plain = s.plain
+    left join area_name_en_plain e on e.plain = s.plain
+"""
+
+RESOLVE = """
+create or replace table resolved as
+select
+    f.row_id, f.submission, f.department, f.path, f.received_at, f.received_on, f.month, f.sheet, f.row_number,
+    f.column_name, f.form, f.indicator_text, f.name_text, f.period_text, f.area_text, f.value_text, f.unit_text,
+    f.measure_text, f.self_text, f.surplus_text, f.value_suffix, f.period_end,
+    coalesce(trim(f.note_text), '') <> '' as explained,
+    x.code_indicator, x.code_name, x.indicator,
+    i.lead_department, i.frequency, i.unit as own_unit, i.measure as own_measure, i.possible_low, i.possible_high,
+    coalesce(i.whole_number, false) as whole_number,
+    p.history_from, p.ends as plan_ends, p.city,
+    f.period_start < p.history_from or f.period_end > p.ends as outside_plan,
+    case when coalesce(trim(f.area_text), '') = '' then p.city else a.area end as area,
+    case when coalesce(trim(f.measure_text), '') <> '' then m.measure
+         when f.cumulative and i.measure in ('period', 'ytd', 'end') then 'ytd'
+         else coalesce(i.measure, 'none') end as measure,
+    case when u.suffix_unknown then 'error' else f.figure_state end as value_state,
+    f.approximate,
+    case when coalesce(trim(f.unit_text), '') = '' and f.value_suffix = '' then 'own'
+         when u.suffix_unknown and coalesce(trim(f.unit_text), '') = '' then 'own'
+         when u.dimension is null then 'unknown'
+         when i.indicator is null then 'own'
+         when u.disagree then 'foreign'
+         when u.dimension = i.unit_dimension then 'own'
+         when u.is_counter and i.unit_is_counter then 'other counter'
+         else 'foreign' end as unit_state,
+    case when u.factor is null or u.factor = i.unit_factor then f.stated_value
+         when u.factor > i.unit_factor then f.stated_value * (u.factor / i.unit_factor)
+         else f.stated_value / (i.unit_factor / u.factor) end as converted,
+    f.span as stated_span, f.cumulative, f.period_start, i.span as own_span
+from figured f
+cross join plan p
+left join indicator_stated x on x.indicator_text is not distinct from f.indicator_text
+                            and x.name_text is not distinct from f.name_text
+left join indicator i on i.indicator = x.indicator
+left join area_stated a on a.area_text = f.area_text
+left join spelling sm on sm.t = f.measure_text
+left join measure_text_plain m on m.plain = sm.plain
+left join stated_unit u on u.unit_text is not distinct from f.unit_text and u.value_suffix = f.value_suffix;
+
+create or replace table placed as
+select r.* exclude (converted),
+    case when r.unit_state in ('own', 'other counter') and r.value_state = 'figure' then r.converted end as value,
+    d.period, d.period_start as known_start, ia.area is not null as area_reported
+from resolved r
+-- a full year, a half and 1-3月 say how things stand since 1 January: for a cumulative figure, a stock or a rate that is
+-- the figure of the indicator's own period that ends there; for a figure "in the period alone" it is another period
+left join period d on d.span = r.own_span and d.period_end = r.period_end
+    and (r.stated_span = r.own_span
+         or ((r.cumulative or r.stated_span in ('half', 'year')) and month(r.period_start) = 1 and r.measure <> 'period'))
+left join indicator_area ia on ia.indicator = r.indicator and ia.area = r.area;
+
+create or replace table judged as
+with twice as (
+    select submission, indicator, area, period, measure, min(value) as value_lowest, max(value) as value_highest
+    from placed where value is not null and indicator is not null
+    group by all having min(value) < max(value)
+), reported as (
+    select indicator, string_agg(area, ', ' order by area) as areas_reported from indicator_area group by all
+    having count(*) <= 20
+)
+select p.*, t.value_lowest, t.value_highest, a.areas_reported
+from placed p
+left join twice t on t.submission = p.submission and t.indicator = p.indicator and t.area = p.area
+    and t.period = p.period and t.measure = p.measure and p.value is not null
+left join reported a on a.indicator = p.indicator
+-- a blank cell of a wide table, under a period in which the indicator is not due, is no row
+where not (p.form = 'wide' and coalesce(trim(p.value_text), '') = '' and p.indicator is not null and p.period is null)
+"""
+
+SPLIT = """
+create or replace table verdict as
+select j.*, f.row_id is null as kept
+from judged j left join (select distinct row_id from finding where severity = 'error' and row_id is not null) f using (row_id)
+"""
+
+# a vintage lasts from the time a figure became known to the time another one replaced it; the same figure sent again
+# changes nothing
+OBSERVE = """
+create or replace table observation as
+with given as (
+    select indicator, area, period, known_start as period_start, period_end, measure, value, own_unit as unit, department, submission,
+        sheet, row_number, received_at as known_from, approximate, nullif(trim(self_text), '') as self_assessed, month
+    from verdict where kept and value is not null
+    qualify row_number() over (partition by department, indicator, area, period, measure, received_at
+                               order by submission desc, sheet, row_number, column_name) = 1
+), changed as (
+    select *, lag(value) over w as value_before, lag(approximate) over w as approximate_before, lag(self_assessed) over w as self_before
+    from given window w as (partition by department, indicator, area, period, measure order by known_from)
+)
+select * exclude (value_before, approximate_before, self_before),
+    lead(known_from) over (partition by department, indicator, area, period, measure order by known_from) as known_to
+from changed
+where value_before is null or value <> value_before or approximate <> approximate_before
+   or self_assessed is distinct from self_before
+"""
+
+BY_RULE = """
+select month, rule, count(*) as fired, count(*) filter (where confirmed) as confirmed from finding
+where month is not null group by all order by all
+"""
+
+SERIOUS = """
+select month, rule, message_zh, message_en from finding where month is not null
+qualify row_number() over (partition by month order by weight desc, rule, finding) <= 20
+order by month, weight desc, rule, finding
+"""
+
+COUNTS = """
+select v.month, count(*) as rows_read, count(*) filter (v.kept) as rows_kept, count(*) filter (not v.kept) as rows_returned,
+    count(distinct v.submission) as submissions, (select count(*) from observation o where o.month = v.month) as observations
+from verdict v group by v.month order by v.month
+"""
+
+WRITTEN = {
+    "row": "select submission, department, path, received_at, month, sheet, row_number, column_name, indicator, area, period,"
+    " period_end, measure, value, value_state, value_text, unit_text, value_suffix, own_unit, frequency, approximate,"
+    " unit_state, explained, kept"
+    " from verdict where month = '{month}' order by submission, sheet, row_number, column_name",
+    "validity": "select * exclude (row_id) from finding where month = '{month}' order by all",
+    "observation": "select * from observation where month = '{month}'"
+    " order by indicator, area, period, measure, department, known_from",
+}
+
+
+def _kept(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, months: Sequence[str]) -> None:
+    """Table kept: kept rows with what the Q rules compare them to."""
+    years = {m[:4] for m in months}
+    known = [p for p in sorted(store.months.glob("*/observation.parquet")) if p.parent.name[:4] in years]
+    paths = [p for m in months if (p := store.months / m / "row.parquet").exists()]
+    con.execute(
+        f"""
+        create or replace table kept as
+        with earlier as (
+            select department, indicator, area, period,
+                lag(value) over w as earlier_value, lag(period) over w as earlier_period
+            from read_parquet({files_sql(known)})
+            where measure = 'ytd' and known_to is null
+            window w as (partition by department, indicator, area, year(period_end) order by period_end, period)
+        ), clauses as (
+            select indicator, min_by(clause, target) as clause from target where kind <> 'lost' group by all
+        )
+        select row_number() over () as row_id, r.*, e.earlier_value, e.earlier_period, b.plausible_low, b.plausible_high,
+            b.plausible_basis, c.clause, o.due_at, p.zone
+        from read_parquet({files_sql(paths)}) r
+        cross join plan p
+        left join earlier e using (department, indicator, area, period)
+        left join plausible b using (indicator, period)
+        left join clauses c using (indicator)
+        left join obligation o using (department, indicator, area, period)
+        where r.kept
+        """
+    )

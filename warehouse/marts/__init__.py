@@ -1,0 +1,185 @@
+"""The marts: one .sql file a table, made from the judged months and the compiled plan, written as Parquet.
+
+The files keep to the SQL that DuckDB and Spark share. Parameters come from the one-row table `params`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from expectations.compiled import compiled
+from expectations.model import Plan
+from warehouse.judge import FINDING_TABLE, Verdict, evaluate, plan_tables
+from warehouse.landing import ledger
+from warehouse.store import Store, connect, copy_to, files_sql, write_whole
+from warehouse.version import code_version
+
+FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", "published", "baseline", "period",
+             "trajectory", "pace", "status_credit", "scorecard_weight"]  # fmt: skip
+MADE = ["observation", "obligation", "finding", "submission", "progress", "capability_score", "scorecard", "rule"]
+TABLES = [*FROM_PLAN, *MADE]
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Made:
+    """Rows and a preview of each mart, the verdicts of the rules across submissions, and for people: what is `missing`
+    by department, targets by `status` at the end of the plan, and targets that do not stand once a period."""
+
+    rows: dict[str, int]
+    preview: dict[str, pl.DataFrame]
+    verdicts: list[Verdict]
+    missing: pl.DataFrame
+    status: pl.DataFrame
+    odd_targets: pl.DataFrame
+
+
+def sql(table: str) -> str:
+    return (files("warehouse.marts") / f"{table}.sql").read_text("utf-8")
+
+
+def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lambda _: None) -> Made:
+    """Makes every mart as it stands at `as_of` (timezone-aware) and writes each to the store, whole or not at all."""
+    from expectations.suites import ACROSS
+
+    with connect() as con, store.writing():
+        inputs(con, store, plan, as_of)
+        con.execute(f"create table obligation as {sql('obligation')}")
+        con.execute(OWED)
+        con.execute(FINDING_TABLE)
+        verdicts = evaluate(con, "owed", ACROSS)
+        con.execute("insert into stored_finding by name select * exclude (row_id) from finding; drop table finding")
+        for table in MADE:
+            if table != "obligation":
+                progress(f"making {table}")
+                con.execute(f"create table {table} as {sql(table)}")
+        made = {"as_of": as_of.astimezone(dt.UTC).isoformat(), "input_digest": input_digest(store, plan, as_of)}
+        rows, preview = {}, {}
+        for table in TABLES:
+            copy_to(con, f'select * from "{table}"', store.marts / f"{table}.parquet")
+            [(rows[table],)] = con.execute(f'select count(*) from "{table}"').fetchall()
+            preview[table] = con.sql(f'select * from "{table}" limit 10').pl()
+        write_whole(store.marts / "made.json", json.dumps(made).encode())
+        return Made(rows, preview, verdicts, con.sql(MISSING).pl(), con.sql(STATUS).pl(), con.sql(ODD_TARGETS).pl())
+
+
+def input_digest(store: Store, plan: Plan, as_of: dt.datetime) -> str:
+    """What the marts depend on: plan, code, submissions, the months as judged, and which deadlines have passed."""
+    with ledger(store) as db:
+        received = db.execute("select submission, received_at, reader from submission order by submission").fetchall()
+    judged = [(p.parent.name, p.read_text()) for p in sorted(store.months.glob("*/state.json"))]
+    passed = (compiled(plan)["obligation"]["due_at"] <= as_of).sum()
+    return hashlib.sha256(repr((plan.digest, code_version(), received, judged, passed)).encode()).hexdigest()
+
+
+def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.datetime) -> None:
+    """What the mart files read besides each other: params, landed, judged_row, stored_observation, stored_finding,
+    obligation_due, rule_registered and the plan's tables."""
+    plan_tables(con, plan)
+    con.execute("set preserve_insertion_order = true")
+    con.execute("alter table obligation rename to obligation_due; alter table rule rename to rule_registered")
+    con.execute("create table params as select ?::timestamptz as as_of", [as_of])
+    with ledger(store) as db:
+        landed = db.execute(
+            "select submission, department, source, path, sha256, bytes, received_at, format, coalesce(synthetic, 0),"
+            " fault_rule, fault_found, fault_expected, fault_sheet, fault_row from submission"
+        ).fetchall()
+    schema: dict[str, Any] = dict.fromkeys(
+        [
+            "submission",
+            "department",
+            "source",
+            "path",
+            "sha256",
+            "bytes",
+            "received_at",
+            "format",
+            "synthetic",
+            "fault_rule",
+            "fault_found",
+            "fault_expected",
+            "fault_sheet",
+            "fault_row",
+        ],
+        pl.String,
+    ) | {"bytes": pl.Int64, "received_at": pl.Datetime("us", "UTC"), "synthetic": pl.Int64, "fault_row": pl.Int32}
+    con.register("_incoming", pl.DataFrame(landed, schema=schema, orient="row").to_arrow())
+    con.execute("create table landed as select * replace (synthetic <> 0 as synthetic) from _incoming")
+    con.unregister("_incoming")
+    for table, name, empty in (
+        ("judged_row", "row", EMPTY_ROW),
+        ("stored_observation", "observation", EMPTY_OBSERVATION),
+        ("validity", "validity", None),
+        ("quality", "quality", None),
+    ):
+        paths = sorted(store.months.glob(f"*/{name}.parquet"))
+        if paths:
+            con.execute(f"create view {table} as select * from read_parquet({files_sql(paths)})")
+        elif empty:
+            con.execute(f"create view {table} as select {empty} where false")
+    con.execute(FINDING_TABLE.replace("table finding", "table stored_finding").replace(", row_id bigint", ""))
+    for table in ("validity", "quality"):
+        if any(store.months.glob(f"*/{table}.parquet")):
+            con.execute(f"insert into stored_finding by name select * from {table}")
+    con.execute(FILE_FINDINGS)
+
+
+MISSING = """
+select o.department, d.name_zh, count(*) as missing, min(o.period) as since
+from obligation o join department d using (department) where o.state = 'missing' group by all order by missing desc, o.department
+"""
+STATUS = """
+select status, count(*) as targets
+from (select target, status from progress qualify row_number() over (partition by target order by period_end desc) = 1)
+group by all order by all
+"""
+ODD_TARGETS = """
+select t.target, count(p.target) as rows, count(distinct p.period) as periods, count(p.status) as statuses
+from target t left join progress p using (target) group by all
+having count(p.target) = 0 or count(p.target) <> count(distinct p.period) or count(p.status) <> count(*)
+"""
+
+EMPTY_ROW = (
+    "null::varchar as submission, null::varchar as department, null::timestamptz as received_at, null::varchar as month,"
+    " null::varchar as indicator, null::varchar as area, null::varchar as period, null::varchar as value_state, null::boolean as kept"
+)
+EMPTY_OBSERVATION = (
+    "null::varchar as indicator, null::varchar as area, null::varchar as period, null::date as period_start,"
+    " null::date as period_end, null::varchar as measure, null::double as value, null::varchar as unit,"
+    " null::varchar as department, null::varchar as submission, null::integer as row_number, null::timestamptz as known_from,"
+    " null::timestamptz as known_to, null::boolean as approximate, null::varchar as sheet, null::varchar as self_assessed"
+)
+
+# a file returned whole: what its reader said
+FILE_FINDINGS = """
+insert into stored_finding by name
+select substr(sha256(concat_ws('|', l.submission, l.fault_rule)), 1, 16) as finding, l.submission, l.department,
+    l.fault_rule as rule, r.severity, r.weight, l.fault_sheet as sheet, l.fault_row as row_number,
+    l.fault_found as value_text, l.fault_expected as expected_text,
+    l.path || coalesce(' 工作表「' || l.fault_sheet || '」', '') || coalesce(' 第' || l.fault_row || '行', '') || ':'
+        || r.message_zh || '。发现「' || l.fault_found || '」,应为「' || l.fault_expected || '」。' || r.mend_zh || '。'
+        as message_zh,
+    l.path || coalesce(', sheet ' || l.fault_sheet, '') || coalesce(', row ' || l.fault_row, '') || ': ' || r.message_en
+        || '. Found "' || l.fault_found || '", expected "' || l.fault_expected || '". To do: ' || r.mend_en || '.'
+        as message_en,
+    r.basis, false as confirmed
+from landed l join rule_registered r on r.rule = l.fault_rule
+"""
+
+OWED = """
+create table owed as
+select row_number() over () as row_id, o.*, null::varchar as submission, null::varchar as path, null::varchar as sheet,
+    null::integer as row_number, null::varchar as column_name, false as explained,
+    strftime(o.period_end, '%Y-%m') as month, p.zone
+from obligation o cross join plan p
+"""

@@ -1,0 +1,125 @@
+"""Bytes to rows: what a department sent, cell by cell, as text, each with its sheet, row and column.
+
+Here: which reader a file gets (by content), and what a reading is. Not here: whether a figure is right (judge).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from warehouse.readers import delimited, records, workbook
+from warehouse.readers.faults import FileFault as FileFault
+from warehouse.readers.table import ROWS, Sheet, rows_of
+
+READER_VERSION = 1  # raise when a reader would read some file differently: files are then read again
+
+OLE, ZIP, PARQUET = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"PAR1"
+FOREIGN = {b"%PDF": "pdf", b"\x1f\x8b": "gzip", b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"Rar!": "rar",
+           b"7z\xbc\xaf": "7z", b"{\\rtf": "rtf", b"<!DOCTYPE html": "html", b"<html": "html"}  # fmt: skip
+ACCEPTED = ".xlsx .xls .ods .csv .json .jsonl .parquet"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file as read: `rows` (columns as in ROWS), or the fault for which all of it is returned."""
+
+    format: str
+    rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROWS))
+    fault: FileFault | None = None
+    synthetic: bool = False
+    named_department: str | None = None
+
+
+def read(content: bytes, name: str) -> Reading:
+    """Every row of every sheet of a file named `name`. Never raises for what a department can send."""
+    kind = "unknown"
+    try:
+        kind = format_of(content, name)
+        table = rows_of(sheets(content, kind), name)
+    except FileFault as broken:
+        return Reading(kind, fault=broken, synthetic=is_synthetic(name))
+    if not table.has_figure:
+        empty = FileFault("S06", found="0", expected="≥ 1")
+        return Reading(kind, fault=empty, synthetic=table.synthetic, named_department=table.named_department)
+    return Reading(kind, table.rows, None, table.synthetic, table.named_department)
+
+
+def is_synthetic(text: str) -> bool:
+    return "synthetic" in text.casefold() or "合成" in text
+
+
+def sheets(content: bytes, kind: str) -> list[Sheet]:
+    if kind in ("xlsx", "xls", "ods"):
+        return workbook.sheets(content, kind)
+    if kind == "csv":
+        return [delimited.sheet(content)]
+    return [records.sheet(content, kind)]
+
+
+def format_of(content: bytes, name: str) -> str:
+    """What a file is, by its content; its extension only tells json from csv. Raises FileFault S01, S02, S03."""
+    extension = name.rpartition(".")[2].casefold() if "." in name else ""
+    if not content.strip():
+        raise FileFault("S01", found="0 bytes", expected=ACCEPTED)
+    if content.startswith(ZIP):
+        return _zipped(content, extension)
+    if content.startswith(OLE):
+        if "EncryptedPackage".encode("utf-16-le") in content:
+            raise FileFault("S03", found="EncryptedPackage", expected=ACCEPTED)
+        if extension in ("xls", "xlsx", "ods", "et") or "Workbook".encode("utf-16-le") in content:
+            return "xls"
+        raise FileFault("S02", found=f".{extension} (OLE)", expected=ACCEPTED)
+    if content.startswith(PARQUET):
+        return "parquet"
+    for magic, foreign in FOREIGN.items():
+        if content[:64].lstrip().lower().startswith(magic.lower()):
+            raise FileFault("S02", found=foreign, expected=ACCEPTED)
+    if extension in ("xlsx", "xls", "ods", "parquet") and (
+        b"\0" in content[:4096] and content[:2] not in (b"\xff\xfe", b"\xfe\xff")
+    ):
+        raise FileFault("S01", found=f"not a .{extension}", expected=ACCEPTED)
+    if extension in ("xlsx", "ods", "parquet"):
+        raise FileFault("S01", found=f"not a .{extension}", expected=ACCEPTED)
+    if extension in ("json", "jsonl"):
+        return extension
+    if extension not in ("csv", "xls", "txt", "tsv", ""):
+        raise FileFault("S02", found=f".{extension}", expected=ACCEPTED)
+    head = content[:1].lstrip(b"\xef\xbb\xbf")
+    if extension == "" and head in (b"{", b"["):
+        return "json" if _is_json(content) else "jsonl"
+    return "csv"
+
+
+def _zipped(content: bytes, extension: str) -> str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = set(archive.namelist())
+            if any(i.flag_bits & 1 for i in archive.infolist()):
+                raise FileFault("S03", found="encrypted zip", expected=ACCEPTED)
+            if "xl/workbook.xml" in names or "xl/workbook.bin" in names:
+                return "xlsx"
+            if "content.xml" in names:
+                manifest = archive.read("META-INF/manifest.xml") if "META-INF/manifest.xml" in names else b""
+                if b"encryption-data" in manifest:
+                    raise FileFault("S03", found="encryption-data", expected=ACCEPTED)
+                return "ods"
+    except (zipfile.BadZipFile, OSError, EOFError) as e:
+        if extension in ("xlsx", "ods"):
+            raise FileFault("S01", found=str(e), expected=f".{extension}") from e
+        raise FileFault("S02", found="zip", expected=ACCEPTED) from e
+    if extension in ("xlsx", "ods"):
+        raise FileFault("S01", found=f"not a .{extension}", expected=f".{extension}")
+    raise FileFault("S02", found=f".{extension} (zip)", expected=ACCEPTED)
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""Where things rest under the data folder, and the one lock by which a single writer works at a time.
+
+landing/objects/ab/abcdef…   bytes as received, content-addressed, never changed
+landing/ledger.sqlite        a row per submission
+rows/<submission>.parquet    what the readers read
+months/<YYYY-MM>/            judged rows, findings and observations of a month
+marts/<table>.parquet        the marts of the next release
+warehouse/                   releases, and the link `current`
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+
+@dataclass(frozen=True)
+class Store:
+    root: Path
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "landing" / "ledger.sqlite"
+
+    @property
+    def rows(self) -> Path:
+        return self.root / "rows"
+
+    @property
+    def months(self) -> Path:
+        return self.root / "months"
+
+    @property
+    def marts(self) -> Path:
+        return self.root / "marts"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.root / "warehouse"
+
+    def object(self, sha256: str) -> Path:
+        return self.root / "landing" / "objects" / sha256[:2] / sha256
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Held by whoever writes; another process waits its turn. Ends with the process, even a killed one."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with open(self.root / ".writer.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """The file with all its content or not at all, whatever kills the process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as beside:
+        beside.write(content)
+        beside.flush()
+        os.fsync(beside.fileno())
+    os.replace(beside.name, path)
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory for one piece of work: no network, no extensions, timestamps in UTC."""
+    con = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    con.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
+    return con
+
+
+def copy_to(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    """The query's rows as one Parquet file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    con.execute(f"copy ({query}) to '{quoted(beside)}' (format parquet, compression zstd)")
+    os.replace(beside, path)
+
+
+def quoted(path: Path | str) -> str:
+    return str(path).replace("'", "''")
+
+
+def files_sql(paths: list[Path]) -> str:
+    """A list of files as read_parquet takes it."""
+    return "[" + ", ".join(f"'{quoted(p)}'" for p in paths) + "]"

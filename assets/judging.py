@@ -17,17 +17,11 @@ from warehouse import judge
 from warehouse.store import Store
 
 ONLY_STALE = "wallchart/only_stale"  # run tag: within the range, months that are up to date are left as they are
-PRODUCTS = {
-    "judged_rows": "Every row with its verdict: kept or returned (rules V), and the findings that say why.",
-    "observations": "Every figure known, from when and until when (vintages).",
-    "quality_findings": "Flags on kept rows (rules Q): to be confirmed or corrected by the department.",
-}
 CHECKS = {
-    ("judged_rows", "structure"): "Every rule could be evaluated; Great Expectations and the findings count the same.",
-    ("judged_rows", "validity"): "No row was returned to a department (rules V).",
-    ("quality_findings", "quality"): "No kept row carries an unconfirmed flag (rules Q).",
+    "structure": "Every rule could be evaluated; Great Expectations and the findings count the same.",
+    "validity": "No row was returned to a department (rules V).",
+    "quality": "No kept row carries an unconfirmed flag (rules Q).",
 }
-
 
 # partitions of a check are a preview in Dagster 1.13; what is relied on here is held by a test
 warnings.filterwarnings("ignore", category=dg.PreviewWarning, message=".*partitions_def on an AssetCheckSpec.*")
@@ -43,19 +37,26 @@ def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="warehouse",
         specs=[
-            dg.AssetSpec(name, deps=["read_rows", "plan"], description=text, kinds={"duckdb", "greatexpectations"})
-            for name, text in PRODUCTS.items()
+            dg.AssetSpec(
+                "judged_rows",
+                deps=["read_rows", "plan"],
+                kinds={"duckdb", "greatexpectations"},
+                description="Every row with its verdict: kept, or returned with the findings that say why (rules V);"
+                " flags on kept rows (rules Q); and the figures known from them, from when and until when (vintages)."
+                " A release follows by itself.",
+            )
         ],
         check_specs=[
-            dg.AssetCheckSpec(name, asset=asset, description=text, blocking=name == "structure", partitions_def=months)
-            for (asset, name), text in CHECKS.items()
+            dg.AssetCheckSpec(
+                name, asset="judged_rows", description=text, blocking=name == "structure", partitions_def=months
+            )
+            for name, text in CHECKS.items()
         ],
     )
     def judging_step(
         context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
     ) -> Iterator[Any]:
-        partitions = list(context.partition_keys)
-        months = [p[:7] for p in partitions]
+        months = list(context.partition_keys)  # partition keys are months: 2022-03
         wanted = months
         if ONLY_STALE in context.run.tags:
             stale = set(judge.stale_months(store, compiled_plan))
@@ -64,41 +65,30 @@ def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         flagged = judge.quality(store, compiled_plan, wanted, context.log.info)
         if beyond := sorted(set(flagged.months) - set(months)):
             context.log.info(f"cumulative figures look back: flags of {', '.join(beyond)} were renewed too")
-        for partition in partitions:
-            month = partition[:7]
-            done = month in wanted
-            for asset, metadata in _metadata(month, valid, flagged).items() if done else ():
-                context.add_asset_metadata(metadata, asset, partition)
-            for asset in PRODUCTS if not done else ():
-                context.add_asset_metadata({"unchanged": "up to date, not judged again"}, asset, partition)
-            if done:
-                yield from _evaluations(partition, valid, flagged)
-        for asset in PRODUCTS:
-            yield dg.MaterializeResult(asset_key=asset)
-        for asset, check in CHECKS:
-            yield dg.Output(None, output_name=f"{asset}_{check}")
+        for month in months:
+            if month in wanted:
+                context.add_asset_metadata(_metadata(month, valid, flagged), "judged_rows", month)
+                yield from _evaluations(month, valid, flagged)
+            else:
+                context.add_asset_metadata({"unchanged": "up to date, not judged again"}, "judged_rows", month)
+        yield dg.MaterializeResult(asset_key="judged_rows")
+        for check in CHECKS:  # what depends on a check waits for its output; the evaluations are given above
+            yield dg.Output(None, output_name=f"judged_rows_{check}")
 
     return judging_step
 
 
-def _metadata(month: str, valid: judge.Judged, flagged: judge.Judged) -> dict[str, dict[str, Any]]:
+def _metadata(month: str, valid: judge.Judged, flagged: judge.Judged) -> dict[str, Any]:
     counts = valid.rows.filter(pl.col("month") == month)
     row = counts.to_dicts()[0] if counts.height else dict.fromkeys(counts.columns, 0)
     return {
-        "judged_rows": {
-            "dagster/partition_row_count": row["rows_read"],
-            "rows kept": row["rows_kept"],
-            "rows returned": row["rows_returned"],
-            "submissions": row["submissions"],
-            "returned by rule": _of(month, valid.fired),
-            "returned, the most serious": _of(month, valid.worst),
-        },
-        "observations": {"dagster/partition_row_count": row["observations"]},
-        "quality_findings": {
-            "dagster/partition_row_count": int(flagged.fired.filter(pl.col("month") == month)["fired"].sum()),
-            "flags by rule": _of(month, flagged.fired),
-            "flags, the most serious": _of(month, flagged.worst),
-        },
+        "dagster/partition_row_count": row["rows_read"],
+        "rows kept": row["rows_kept"],
+        "rows returned": row["rows_returned"],
+        "submissions": row["submissions"],
+        "observations": row["observations"],
+        "returned, the most serious": _of(month, valid.worst),
+        "flags, the most serious": _of(month, flagged.worst),
     }
 
 
@@ -106,34 +96,36 @@ def _of(month: str, rows: pl.DataFrame) -> Any:
     return table(rows.filter(pl.col("month") == month).drop("month"))
 
 
-def _evaluations(partition: str, valid: judge.Judged, flagged: judge.Judged) -> Iterator[dg.AssetCheckEvaluation]:
+def _evaluations(month: str, valid: judge.Judged, flagged: judge.Judged) -> Iterator[dg.AssetCheckEvaluation]:
     """One evaluation a check on the month's own partition, also in a run over many months.
 
     An AssetCheckResult cannot name its partition; an evaluation can, and blocks like one.
     """
-    month = partition[:7]
     crashed = valid.crashed + flagged.crashed
     rules = pl.DataFrame([v.__dict__ for v in valid.verdicts + flagged.verdicts])
     returned = int(valid.fired.filter(pl.col("month") == month)["fired"].sum())
     unconfirmed = int(
         flagged.fired.filter(pl.col("month") == month).select(pl.col("fired") - pl.col("confirmed")).sum().item()
     )
-    found: list[tuple[str, str, bool, dict[str, Any]]] = [
-        ("judged_rows", "structure", not crashed, {
-            "rules evaluated by Great Expectations (all months of the run)": table(rules),
-            "could not be evaluated": ", ".join(f"{v.rule}: {v.crashed}" for v in crashed) or "none"}),
-        ("judged_rows", "validity", returned == 0, {
-            "findings": returned, "by rule": _of(month, valid.fired)}),
-        ("quality_findings", "quality", unconfirmed == 0, {
-            "unconfirmed": unconfirmed, "by rule": _of(month, flagged.fired)}),
-    ]  # fmt: skip
-    for asset, check, passed, metadata in found:
+    found: list[tuple[str, bool, dict[str, Any]]] = [
+        (
+            "structure",
+            not crashed,
+            {
+                "rules evaluated by Great Expectations (all months of the run)": table(rules),
+                "could not be evaluated": ", ".join(f"{v.rule}: {v.crashed}" for v in crashed) or "none",
+            },
+        ),
+        ("validity", returned == 0, {"findings": returned, "by rule": _of(month, valid.fired)}),
+        ("quality", unconfirmed == 0, {"unconfirmed": unconfirmed, "by rule": _of(month, flagged.fired)}),
+    ]
+    for check, passed, metadata in found:
         yield dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(asset),
+            asset_key=dg.AssetKey("judged_rows"),
             check_name=check,
             passed=passed,
             severity=dg.AssetCheckSeverity.ERROR if check == "structure" else dg.AssetCheckSeverity.WARN,
             blocking=check == "structure",
-            partition=partition,
+            partition=month,
             metadata=normalize_metadata(metadata),
         )

@@ -13,15 +13,14 @@ from warehouse import dictionary, marts
 from warehouse.release import publish
 from warehouse.store import Store
 
-JUDGED = ["judged_rows", "observations", "quality_findings"]
 FROM = {  # what each mart reads, besides the plan
-    "observation": ["observations"],
+    "observation": ["judged_rows"],
     "obligation": ["judged_rows"],
-    "finding": ["judged_rows", "quality_findings", "mart/obligation", "read_rows"],
-    "submission": ["read_rows", "judged_rows", "mart/finding"],
+    "finding": ["judged_rows", "read_rows", "mart/obligation"],
+    "submission": ["judged_rows", "read_rows", "mart/finding"],
     "progress": ["mart/observation", "mart/obligation", "mart/target", "mart/indicator"],
     "capability_score": ["mart/progress"],
-    "scorecard": ["mart/progress", "mart/obligation", "mart/finding", "judged_rows"],
+    "scorecard": ["judged_rows", "mart/progress", "mart/obligation", "mart/finding"],
     "rule": ["mart/finding"],
 }
 
@@ -105,7 +104,7 @@ def made_marts(
 )
 def release(
     context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     published = publish(store, compiled_plan, context.log.info)
     return dg.MaterializeResult(
         metadata={

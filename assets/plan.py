@@ -23,7 +23,7 @@ from expectations.model import Plan
         )
     ],
 )
-def plan(compiled_plan: dg.ResourceParam[Plan], plan_text: dg.ResourceParam[Path]) -> dg.MaterializeResult[None]:
+def plan(compiled_plan: dg.ResourceParam[Plan], plan_text: dg.ResourceParam[Path]) -> dg.MaterializeResult:
     tables = compiled(compiled_plan)
     by_capability = (
         tables["target"]

@@ -26,8 +26,8 @@ def landed_files(
     context: dg.AssetExecutionContext,
     store: dg.ResourceParam[Store],
     compiled_plan: dg.ResourceParam[Plan],
-    sources: dg.ResourceParam[list],  # type: ignore[type-arg]
-) -> dg.MaterializeResult[None]:
+    sources: dg.ResourceParam[list],
+) -> dg.MaterializeResult:
     with store.writing():
         landed = land(store, sources, compiled_plan, dt.datetime.now(dt.UTC), context.log.info)
     with ledger(store) as db:
@@ -71,7 +71,7 @@ def landed_files(
 )
 def read_rows(
     context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     with store.writing():
         months = read_landed(store, compiled_plan, context.log.info)
     with ledger(store) as db:

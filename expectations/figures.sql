@@ -4,12 +4,13 @@
 -- Set-based on purpose: one pass over a column, whatever the spelling.
 
 create or replace macro plain_text(t) as
-  regexp_replace(translate(t, '０１２３４５６７８９．，％＋－−﹣（）／　〇', '0123456789.,%+---()/ 零'), '\s', '', 'g');
+  regexp_replace(translate(t, '０１２３４５６７８９．，％＋－−﹣（）／　〇', '0123456789.,%+---()/ 零'), '[\s\x{00a0}\x{feff}]', '', 'g');
 
-create or replace macro multiplier(t) as
-  case t when '' then 1.0 when '十' then 1e1 when '百' then 1e2 when '千' then 1e3 when '万' then 1e4 when '十万' then 1e5
-         when '百万' then 1e6 when '千万' then 1e7 when '亿' then 1e8 when '十亿' then 1e9 when '百亿' then 1e10
-         when '千亿' then 1e11 when '万亿' then 1e12 end;
+-- the power of ten of a multiplier: read as part of the number, 2.01万 is exactly 20100
+create or replace macro tens(t) as
+  case t when '' then 0 when '十' then 1 when '百' then 2 when '千' then 3 when '万' then 4 when '十万' then 5
+         when '百万' then 6 when '千万' then 7 when '亿' then 8 when '十亿' then 9 when '百亿' then 10
+         when '千亿' then 11 when '万亿' then 12 end;
 
 -- Chinese numerals, below 10,000; digits already translated to 0-9
 create or replace macro chinese_section(t) as
@@ -48,6 +49,8 @@ create or replace macro figure_of_words(s) as (
                 '零一二两三四五六七八九', '01223456789') as hanzi,
       regexp_extract(t, '^([零一二两三四五六七八九十百千万亿]+)([^零一二两三四五六七八九十百千万亿]*)$', 2) as hanzi_suffix
     from signed
+  ), powered as (
+    select *, coalesce(try_cast(substr(n.power, 2) as integer), 0) + tens(n.times) as exponent from parted
   )
   select case
     when regexp_matches(t, '^(与上年|同比)?持平$')
@@ -55,13 +58,13 @@ create or replace macro figure_of_words(s) as (
     when hanzi <> '' and hanzi not in ('百', '千', '万', '亿', '万亿', '百万', '千万')
       then struct_pack(state := 'figure', value := sign * chinese_number(hanzi), approximate := approximate, suffix := hanzi_suffix)
     when (n.whole <> '' or n.part <> '') and not (worded and n.plus <> '')
-         and isfinite(try_cast(replace(n.whole, ',', '') || n.part || n.power as double))
+         and isfinite(try_cast(replace(n.whole, ',', '') || n.part || 'e' || exponent as double))
       then struct_pack(state := 'figure',
                        value := sign * case when n.plus = '-' then -1 else 1 end
-                                * try_cast(replace(n.whole, ',', '') || n.part || n.power as double) * multiplier(n.times),
+                                * try_cast(replace(n.whole, ',', '') || n.part || 'e' || exponent as double),
                        approximate := approximate, suffix := n.suffix)
     else struct_pack(state := 'error', value := null::double, approximate := false, suffix := '')
-  end from parted
+  end from powered
 );
 
 create or replace macro figure(t) as

@@ -16,9 +16,18 @@ config = settings()
 compiled_plan = config.plan()
 head = compiled_plan.head
 months = dg.MonthlyPartitionsDefinition(
-    start_date=head.history_from.isoformat(),
-    end_date=(head.ends + dt.timedelta(days=1)).isoformat(),
+    start_date=f"{head.history_from:%Y-%m}",
+    end_date=f"{head.ends + dt.timedelta(days=1):%Y-%m}",
     timezone=head.timezone,
+    fmt="%Y-%m",
+)
+
+IN_PROGRESS = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
 )
 
 nightly = dg.define_asset_job(
@@ -54,8 +63,8 @@ nightly_schedule = dg.ScheduleDefinition(
 def touched_range(stale: list[str]) -> dict[str, str]:
     """Run tags that choose the months from the first stale to the last; those between that are not stale are left."""
     return {
-        "dagster/asset_partition_range_start": f"{stale[0]}-01",
-        "dagster/asset_partition_range_end": f"{stale[-1]}-01",
+        "dagster/asset_partition_range_start": stale[0],
+        "dagster/asset_partition_range_end": stale[-1],
         ONLY_STALE: "true",
     }
 
@@ -64,23 +73,27 @@ def touched_range(stale: list[str]) -> dict[str, str]:
     jobs=[refresh, republish],
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="After a landing, refreshes the months that it touched; republishes when only a deadline has passed.",
+    description="After a landing, refreshes the months that it touched. After months were judged by hand, or when only a"
+    " deadline has passed, makes the marts and releases.",
 )
-def refresh_when_landed(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    landing = context.instance.get_latest_materialization_event(dg.AssetKey("read_rows"))
-    if landing is None:
+def refresh_when_touched(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    events = [context.instance.get_latest_materialization_event(dg.AssetKey(k)) for k in ("read_rows", "judged_rows")]
+    if events[0] is None:
         return dg.SkipReason("nothing has been landed yet")
-    if landing.run_id == context.cursor:
-        return dg.SkipReason("nothing has been landed since the last look")
+    if context.instance.get_runs_count(dg.RunsFilter(statuses=list(IN_PROGRESS))):
+        return dg.SkipReason("a run is under way: looking again when it has ended")
+    seen = " ".join(e.run_id for e in events if e)
+    if seen == context.cursor:
+        return dg.SkipReason("nothing has been landed or judged since the last look")
     stale, due = pending(config.store, compiled_plan, dt.datetime.now(dt.UTC))
     if not due:
-        return dg.SensorResult(skip_reason="nothing new: no month touched, no deadline passed", cursor=landing.run_id)
+        return dg.SensorResult(skip_reason="nothing new: no month touched, no deadline passed", cursor=seen)
     request = (
-        dg.RunRequest(run_key=landing.run_id, job_name="refresh", tags=touched_range(stale))
+        dg.RunRequest(run_key=seen, job_name="refresh", tags=touched_range(stale))
         if stale
-        else dg.RunRequest(run_key=landing.run_id, job_name="republish")
+        else dg.RunRequest(run_key=seen, job_name="republish")
     )
-    return dg.SensorResult(run_requests=[request], cursor=landing.run_id)
+    return dg.SensorResult(run_requests=[request], cursor=seen)
 
 
 defs = dg.Definitions(
@@ -88,7 +101,7 @@ defs = dg.Definitions(
     assets=[plan, landed_files, read_rows, judged, made_marts, release],
     jobs=[nightly, refresh, republish],
     schedules=[nightly_schedule],
-    sensors=[refresh_when_landed],
+    sensors=[refresh_when_touched],
     executor=dg.in_process_executor,
     resources={
         "store": config.store,

@@ -187,7 +187,7 @@ def evaluate(con: duckdb.DuckDBPyConnection, batch: str, rules: Sequence[type[Pl
                         f"{rule.rule}: Great Expectations counts {fired} rows, the findings are {inserted}"
                     )
         if crashed is not None:
-            con.execute(X01, [rule.rule, rule.rule, crashed[:400], rule.rule, crashed[:400]])
+            con.execute(X01.format(batch=batch), {"rule": rule.rule, "why": crashed[:400]})
         verdicts.append(Verdict(rule.rule, evaluated, fired if crashed is None else 0, crashed))
     return verdicts
 
@@ -202,9 +202,10 @@ create or replace table finding (
 
 X01 = """
 insert into finding by name
-select 'X01' || ? as finding, 'X01' as rule, 'error' as severity, 100 as weight,
-       '规则 ' || ? || ' 未能执行:' || ? as message_zh, 'rule ' || ? || ' could not be evaluated: ' || ? as message_en,
-       'rule' as basis, false as confirmed
+select 'X01' || $rule || coalesce(month, '') as finding, 'X01' as rule, 'error' as severity, 100 as weight,
+       '规则 ' || $rule || ' 未能执行:' || $why as message_zh, 'rule ' || $rule || ' could not be evaluated: ' || $why as message_en,
+       'rule' as basis, false as confirmed, month
+from (select distinct month from {batch})
 """
 
 
@@ -423,7 +424,7 @@ create or replace table judged as
 with twice as (
     select submission, indicator, area, period, measure, min(value) as value_lowest, max(value) as value_highest
     from placed where value is not null and indicator is not null
-    group by all having min(value) < max(value)
+    group by all having max(value) - min(value) > 1e-9 * greatest(abs(min(value)), abs(max(value)))
 ), reported as (
     select indicator, string_agg(area, ', ' order by area) as areas_reported from indicator_area group by all
     having count(*) <= 20

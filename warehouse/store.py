@@ -70,7 +70,8 @@ def write_whole(path: Path, content: bytes) -> None:
 def connect() -> duckdb.DuckDBPyConnection:
     """A DuckDB in memory for one piece of work: no network, no extensions, timestamps in UTC."""
     con = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    con.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
+    # a table that is missing is an error, never a Python variable of the same name
+    con.execute("set timezone = 'UTC'; set preserve_insertion_order = false; set python_enable_replacements = false")
     return con
 
 

@@ -59,6 +59,7 @@ def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lamb
         con.execute(FINDING_TABLE)
         verdicts = evaluate(con, "owed", ACROSS)
         con.execute("insert into stored_finding by name select * exclude (row_id) from finding; drop table finding")
+        con.execute("drop table rule")
         for table in MADE:
             if table != "obligation":
                 progress(f"making {table}")
@@ -78,7 +79,7 @@ def input_digest(store: Store, plan: Plan, as_of: dt.datetime) -> str:
     with ledger(store) as db:
         received = db.execute("select submission, received_at, reader from submission order by submission").fetchall()
     judged = [(p.parent.name, p.read_text()) for p in sorted(store.months.glob("*/state.json"))]
-    passed = (compiled(plan)["obligation"]["due_at"] <= as_of).sum()
+    passed = (compiled(plan)["obligation"]["due_at"] <= as_of.astimezone(dt.UTC)).sum()
     return hashlib.sha256(repr((plan.digest, code_version(), received, judged, passed)).encode()).hexdigest()
 
 
@@ -87,7 +88,7 @@ def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.d
     obligation_due, rule_registered and the plan's tables."""
     plan_tables(con, plan)
     con.execute("set preserve_insertion_order = true")
-    con.execute("alter table obligation rename to obligation_due; alter table rule rename to rule_registered")
+    con.execute("alter table obligation rename to obligation_due; create table rule_registered as from rule")
     con.execute("create table params as select ?::timestamptz as as_of", [as_of])
     with ledger(store) as db:
         landed = db.execute(
@@ -178,8 +179,9 @@ from landed l join rule_registered r on r.rule = l.fault_rule
 
 OWED = """
 create table owed as
-select row_number() over () as row_id, o.*, null::varchar as submission, null::varchar as path, null::varchar as sheet,
-    null::integer as row_number, null::varchar as column_name, false as explained,
+select row_number() over () as row_id, o.*, null::varchar as submission,
+    o.department || ' ' || o.indicator || ' ' || o.area || ' ' || o.period as path,
+    null::varchar as sheet, null::integer as row_number, null::varchar as column_name, false as explained,
     strftime(o.period_end, '%Y-%m') as month, p.zone
 from obligation o cross join plan p
 """

@@ -1,0 +1,156 @@
+"""`python -m bench [SIZES...]`: a refresh of a year of N rows against a hand-written DuckDB script; a night with nothing new.
+
+Each part runs in a fresh process, so that its memory is its own. Ratios hold within one run on one machine; seconds on
+a shared machine are only as good as its quiet, so CPU seconds stand beside wall seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.city import AS_OF, plan_of, write_year
+from bench.compare import differences, facts
+from bench.nightly import nothing_new
+
+HERE = Path(__file__).parent
+OUT = HERE / "out"
+REFRESH = ["import GX", "validity", "quality", "marts", "release"]
+SCRIPT = ["parse, join", "rules V", "observe", "rules Q", "marts"]
+SAID = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def child(module: str, *arguments: object) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"bench.{module}", *map(str, arguments)]
+    done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def remove(folder: Path) -> None:
+    if folder.exists():
+        subprocess.run(["chmod", "-R", "u+w", folder], check=True)
+        shutil.rmtree(folder)
+
+
+def measured(size: int, repeats: int) -> dict[str, Any]:
+    """Ours and the script by turns, `repeats` times; of each the run with the median wall time."""
+    root = OUT / f"year-{size}"
+    remove(root)
+    root.mkdir(parents=True)
+    SAID.print(f"{size:,} rows: writing the year")
+    plan = plan_of(size)
+    rows = write_year(plan, root)
+    SAID.print(f"  {rows:,} rows, {len(plan.head.areas):,} areas; landing and reading")
+    read = child("ours", "read", size, root)
+    ours, script = [], []
+    for turn in range(1, repeats + 1):
+        for made in ("months", "marts", "warehouse"):
+            remove(root / "data" / made)
+        (root / "script.duckdb").unlink(missing_ok=True)
+        ours.append(child("ours", "refresh", size, root))
+        script.append(child("script", root, AS_OF.isoformat()))
+        mine, theirs = total(ours[-1], REFRESH), total(script[-1], SCRIPT)
+        SAID.print(f"  turn {turn}: refresh {mine:.2f} s, script {theirs:.2f} s, ratio {mine / theirs:.2f}")
+    found = facts(root / "data" / "warehouse" / "current" / "warehouse.duckdb")
+    apart = differences(found, facts(root / "script.duckdb"))
+    remove(root)
+    return {
+        "size": size, "rows": rows, "areas": len(plan.head.areas), "read": read, "repeats": repeats, "apart": apart,
+        "ours": sorted(ours, key=lambda r: total(r, REFRESH))[repeats // 2],
+        "script": sorted(script, key=lambda r: total(r, SCRIPT))[repeats // 2],
+        "findings": found["findings"], "counted": found["rows"], "observations": found["observations"]["rows"],
+    }  # fmt: skip
+
+
+def total(run: dict[str, Any], stages: list[str], clock: str = "wall") -> float:
+    return float(sum(run[clock][s] for s in stages))
+
+
+def row(m: dict[str, Any]) -> dict[str, str]:
+    mine, theirs = total(m["ours"], REFRESH), total(m["script"], SCRIPT)
+    my_cpu, their_cpu = total(m["ours"], REFRESH, "cpu"), total(m["script"], SCRIPT, "cpu")
+    gx = m["ours"]["wall"]["import GX"]
+    return {
+        "rows": f"{m['rows']:,}",
+        "refresh s": f"{mine:.2f}",
+        "script s": f"{theirs:.2f}",
+        "ratio": f"{mine / theirs:.2f}",
+        "ratio without GX import": f"{(mine - gx) / theirs:.2f}",
+        "refresh CPU s": f"{my_cpu:.2f}",
+        "script CPU s": f"{their_cpu:.2f}",
+        "CPU ratio": f"{my_cpu / their_cpu:.2f}",
+        "peak MB": f"{m['ours']['peak_mb']:,.0f}",
+        "script peak MB": f"{m['script']['peak_mb']:,.0f}",
+        "share by stage": ", ".join(f"{s} {m['ours']['wall'][s] / mine:.0%}" for s in REFRESH),
+        "land s": f"{m['read']['wall']['land']:.2f}",
+        "read s": f"{m['read']['wall']['read']:.2f}",
+        "script's reading s": f"{m['script']['wall']['read']:.2f}",
+        "reading peak MB": f"{m['read']['peak_mb']:,.0f}",
+        "turns": str(m["repeats"]),
+        "same tables": "yes" if not m["apart"] else f"NO, {len(m['apart'])} differences",
+    }
+
+
+def machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    packages = ", ".join(f"{p} {version(p)}" for p in ("duckdb", "polars", "great-expectations", "dagster"))
+    return f"{os.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}, {packages}"
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    arguments.add_argument("sizes", nargs="*", type=int, default=[10_000, 1_000_000])
+    arguments.add_argument("--turns", type=int, help="how often each is run (default 3, 1 above 2 million rows)")
+    arguments.add_argument("--note", default="", help="a remark to stand with the results, such as what else was running")
+    arguments.add_argument("--no-night", action="store_true", help="leave out the night with nothing new")
+    arguments.add_argument("--record", action="store_true", help="add the table to bench/RESULTS.md")
+    chosen = arguments.parse_args()
+    OUT.mkdir(exist_ok=True)
+    load = os.getloadavg()[0]
+    results = [measured(size, chosen.turns or (3 if size <= 2_000_000 else 1)) for size in chosen.sizes]
+    lines = []
+    if results:
+        columns = [row(m) for m in results]
+        shown = Table(title="A year of N rows: refresh (import GX, validity, quality, marts, release) against the script")
+        shown.add_column("")
+        for column in columns:
+            shown.add_column(column["rows"], justify="right", overflow="fold")
+        for name in [n for n in columns[0] if n != "rows"]:
+            shown.add_row(name, *(c[name] for c in columns))
+        SAID.print(shown)
+        lines += ["| rows | " + " | ".join(c["rows"] for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+        lines += [f"| {name} | " + " | ".join(c[name] for c in columns) + " |" for name in columns[0] if name != "rows"]
+        for m in results:
+            for difference in m["apart"]:
+                SAID.print(f"[bold red]DIFFERENT at {m['size']:,}: {difference}[/]")
+                lines.append(f"\nDIFFERENT at {m['size']:,}: {difference}")
+    if not chosen.no_night:
+        first, after = nothing_new()
+        said = f"A night with nothing new (`wallchart run`, median of 3): {after:.1f} s; the first night, with samples: {first:.1f} s"
+        SAID.print(said)
+        lines.append(f"\n{said}")
+    head = f"## {dt.date.today()}\n\n{machine()}. Load average at the start {load:.1f}. {chosen.note}\n"
+    report = "\n".join([head, *lines, ""])
+    (OUT / "results.md").write_text(report, "utf-8")
+    (OUT / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False), "utf-8")
+    if chosen.record:
+        with open(HERE / "RESULTS.md", "a", encoding="utf-8") as stream:
+            stream.write("\n" + report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Do both ways say the same? Figures of either DuckDB file, by name; a difference is printed loudly by the caller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+FIGURES = {
+    "rows": "select 'read' as k, sum(rows_read)::bigint from submission union all select 'kept', sum(rows_kept)::bigint from"
+    " submission union all select 'returned', sum(rows_returned)::bigint from submission",
+    "submissions": "select status, count(*) from submission group by all",
+    "observations": "select 'rows', count(*)::varchar from observation union all select 'digest', sum(hash(indicator, area, period,"
+    " measure, value, unit, department, row_number, known_from, known_to, approximate))::varchar from observation",
+    "obligations": "select state, count(*) from obligation group by all",
+    "findings": "select rule, count(*) from finding group by all",
+    "finding digests": "select rule, sum(hash(rule, department, row_number, indicator, area, period, value_text, expected_text,"
+    " round(difference, 6), message_zh, message_en, basis, confirmed))::varchar from finding group by all",
+    "progress": "select status, count(*) from progress group by all",
+    "progress digest": "select 'digest', sum(hash(target, period, actual, round(attainment, 9), status, first_met))::varchar from progress",
+    "scorecard": "select department || quarter, round(score, 9) from scorecard",
+    "capability": "select capability || period, round(score, 9) from capability_score",
+    "rule": "select rule, evaluated || '/' || fired || '/' || confirmed from rule",
+}  # fmt: skip
+
+
+def facts(file: Path) -> dict[str, dict[str, object]]:
+    with duckdb.connect(str(file), read_only=True) as con:
+        con.execute("set timezone = 'UTC'")
+        return {name: dict(con.execute(query).fetchall()) for name, query in FIGURES.items()}
+
+
+def differences(ours: dict[str, dict[str, object]], script: dict[str, dict[str, object]]) -> list[str]:
+    return [
+        f"{name}: {key}: ours {mine.get(key)}, script {theirs.get(key)}"
+        for name in FIGURES
+        for mine, theirs in [(ours[name], script[name])]
+        for key in sorted(mine.keys() | theirs.keys(), key=str)
+        if mine.get(key) != theirs.get(key)
+    ]

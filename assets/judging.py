@@ -9,11 +9,15 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 from dagster._core.definitions.metadata import normalize_metadata
 
 from assets.shown import table
 from expectations.model import Plan
 from warehouse import judge
+from warehouse.standing import Standing, standing
 from warehouse.store import Store
 
 ONLY_STALE = "wallchart/only_stale"  # run tag: within the range, months that are up to date are left as they are
@@ -63,61 +67,86 @@ def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             wanted = [m for m in months if m in stale]
         valid = judge.validity(store, compiled_plan, wanted, context.log.info)
         flagged = judge.quality(store, compiled_plan, wanted, context.log.info)
-        if beyond := sorted(set(flagged.months) - set(months)):
+        beyond = sorted(set(flagged.months) - set(months))
+        if beyond:
             context.log.info(f"cumulative figures look back: flags of {', '.join(beyond)} were renewed too")
+        now = standing(store, months + beyond)
         for month in months:
-            if month in wanted:
-                context.add_asset_metadata(_metadata(month, valid, flagged), "judged_rows", month)
-                yield from _evaluations(month, valid, flagged)
-            else:
-                context.add_asset_metadata({"unchanged": "up to date, not judged again"}, "judged_rows", month)
+            context.add_asset_metadata(_metadata(month, now, judged=month in wanted), "judged_rows", month)
         yield dg.MaterializeResult(asset_key="judged_rows")
+        for month, target in _materializations(context, months, beyond).items():
+            yield from _evaluations(month, now, valid.verdicts + flagged.verdicts, target)
         for check in CHECKS:  # what depends on a check waits for its output; the evaluations are given above
             yield dg.Output(None, output_name=f"judged_rows_{check}")
 
     return judging_step
 
 
-def _metadata(month: str, valid: judge.Judged, flagged: judge.Judged) -> dict[str, Any]:
-    counts = valid.rows.filter(pl.col("month") == month)
-    row = counts.to_dicts()[0] if counts.height else dict.fromkeys(counts.columns, 0)
+def _metadata(month: str, now: Standing, *, judged: bool) -> dict[str, Any]:
+    rows = now.rows.filter(pl.col("month") == month).drop("month")
+    row = rows.to_dicts()[0] if rows.height else dict.fromkeys(rows.columns, 0)
     return {
         "dagster/partition_row_count": row["rows_read"],
+        "judged": "in this run" if judged else "before: nothing has changed since",
         "rows kept": row["rows_kept"],
         "rows returned": row["rows_returned"],
+        "figures": row["figures"],
         "submissions": row["submissions"],
-        "observations": row["observations"],
-        "returned, the most serious": _of(month, valid.worst),
-        "flags, the most serious": _of(month, flagged.worst),
+        "returned, the most serious": _of(month, "validity", now.worst),
+        "flags, the most serious": _of(month, "quality", now.worst),
     }
 
 
-def _of(month: str, rows: pl.DataFrame) -> Any:
-    return table(rows.filter(pl.col("month") == month).drop("month"))
+def _of(month: str, family: str, rows: pl.DataFrame) -> Any:
+    return table(rows.filter((pl.col("month") == month) & (pl.col("family") == family)).drop("month", "family"))
 
 
-def _evaluations(month: str, valid: judge.Judged, flagged: judge.Judged) -> Iterator[dg.AssetCheckEvaluation]:
+def _materializations(
+    context: dg.AssetExecutionContext, months: list[str], beyond: list[str]
+) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
+    """Each month's latest materialization: a check that names none counts as outdated and shows as missing."""
+    asked = [(months, len(months)), *(([month], 1) for month in beyond)]
+    records = [
+        record
+        for partitions, limit in asked
+        for record in context.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey("judged_rows"), asset_partitions=partitions), limit=limit
+        ).records
+    ]
+    return {
+        str(r.partition_key): AssetCheckEvaluationTargetMaterializationData(
+            storage_id=r.storage_id, run_id=r.run_id, timestamp=r.timestamp
+        )
+        for r in records
+    }
+
+
+def _evaluations(
+    month: str,
+    now: Standing,
+    verdicts: list[judge.Verdict],
+    target: AssetCheckEvaluationTargetMaterializationData,
+) -> Iterator[dg.AssetCheckEvaluation]:
     """One evaluation a check on the month's own partition, also in a run over many months.
 
     An AssetCheckResult cannot name its partition; an evaluation can, and blocks like one.
     """
-    crashed = valid.crashed + flagged.crashed
-    rules = pl.DataFrame([v.__dict__ for v in valid.verdicts + flagged.verdicts])
-    returned = int(valid.fired.filter(pl.col("month") == month)["fired"].sum())
-    unconfirmed = int(
-        flagged.fired.filter(pl.col("month") == month).select(pl.col("fired") - pl.col("confirmed")).sum().item()
-    )
+    crashed = [v for v in verdicts if v.crashed]
+    fired = now.fired.filter(pl.col("month") == month)
+    returned = int(fired.filter(pl.col("family") == "validity")["fired"].sum())
+    flags = fired.filter(pl.col("family") == "quality")
+    unconfirmed = int(flags["fired"].sum()) - int(flags["confirmed"].sum())
     found: list[tuple[str, bool, dict[str, Any]]] = [
         (
             "structure",
             not crashed,
             {
-                "rules evaluated by Great Expectations (all months of the run)": table(rules),
+                "rules evaluated by Great Expectations (all months of the run)": table(pl.DataFrame(verdicts)),
                 "could not be evaluated": ", ".join(f"{v.rule}: {v.crashed}" for v in crashed) or "none",
             },
         ),
-        ("validity", returned == 0, {"findings": returned, "by rule": _of(month, valid.fired)}),
-        ("quality", unconfirmed == 0, {"unconfirmed": unconfirmed, "by rule": _of(month, flagged.fired)}),
+        ("validity", returned == 0, {"findings": returned, "by rule": _of(month, "validity", now.fired)}),
+        ("quality", unconfirmed == 0, {"unconfirmed": unconfirmed, "by rule": _of(month, "quality", now.fired)}),
     ]
     for check, passed, metadata in found:
         yield dg.AssetCheckEvaluation(
@@ -127,5 +156,6 @@ def _evaluations(month: str, valid: judge.Judged, flagged: judge.Judged) -> Iter
             severity=dg.AssetCheckSeverity.ERROR if check == "structure" else dg.AssetCheckSeverity.WARN,
             blocking=check == "structure",
             partition=month,
+            target_materialization_data=target,
             metadata=normalize_metadata(metadata),
         )

@@ -66,7 +66,7 @@ def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             stale = set(judge.stale_months(store, compiled_plan))
             wanted = [m for m in months if m in stale]
         valid = judge.validity(store, compiled_plan, wanted, context.log.info)
-        flagged = judge.quality(store, compiled_plan, wanted, context.log.info)
+        flagged = judge.quality(store, compiled_plan, [] if valid.crashed else wanted, context.log.info)
         beyond = sorted(set(flagged.months) - set(months))
         if beyond:
             context.log.info(f"cumulative figures look back: flags of {', '.join(beyond)} were renewed too")

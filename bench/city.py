@@ -35,7 +35,7 @@ def plan_of(rows: int) -> Plan:
     """The real plan, every indicator monthly and reported for as many areas as make `rows` rows a year."""
     plan = load_plan(PLANS / "shenyang-2022")
     wanted = max(2, round(rows / 12 / len(plan.indicators)))
-    codes = [plan.city] + [c for n in range(wanted) if (c := f"{100001 + 7 * n:06}") != plan.city][: wanted - 1]
+    codes = [plan.city, *[c for n in range(wanted) if (c := f"{100001 + 7 * n:06}") != plan.city][: wanted - 1]]
     areas = [Area(area=c, name_zh=f"第{n}区", name_en=f"District {n}") for n, c in enumerate(codes)]
     return plan.model_copy(
         update={

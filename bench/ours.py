@@ -22,7 +22,6 @@ def main(part: str, rows: int, root: Path) -> None:
                 landing.read_landed(store, plan)
             return
         with stage("import GX"):
-            import expectations.suites
             import warehouse.gx  # noqa: F401
         months = judge.stale_months(store, plan)
         with stage("validity"):

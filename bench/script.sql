@@ -284,9 +284,9 @@ from broken b join judged j using (row_id) join rule_registered r on r.rule = b.
 union all
 select finding_id(null, 'M01', null, null, o.department, o.indicator, o.area, o.period), null, o.department, 'M01', r.severity, null,
     null, '数值 value', o.indicator, o.area, o.period, null, '< ' || strftime(o.due_at at time zone p.zone, '%Y-%m-%d %H:%M'), null,
-    o.department || ' 数值 value:' || r.message_zh || '。填报为「」,应为「' || '< ' || strftime(o.due_at at time zone p.zone, '%Y-%m-%d %H:%M')
+    o.department || ' ' || o.indicator || ' ' || o.area || ' ' || o.period || ' 数值 value:' || r.message_zh || '。填报为「」,应为「' || '< ' || strftime(o.due_at at time zone p.zone, '%Y-%m-%d %H:%M')
         || '」。' || r.mend_zh || '。',
-    o.department || ', 数值 value: ' || r.message_en || '. Found "", expected "' || '< '
+    o.department || ' ' || o.indicator || ' ' || o.area || ' ' || o.period || ', 数值 value: ' || r.message_en || '. Found "", expected "' || '< '
         || strftime(o.due_at at time zone p.zone, '%Y-%m-%d %H:%M') || '". To do: ' || r.mend_en || '.',
     'policy: deadlines.' || o.frequency, false, r.weight, strftime(o.period_end, '%Y-%m')
 from w.obligation o cross join plan p join rule_registered r on r.rule = 'M01' where o.state = 'missing';

@@ -245,12 +245,12 @@ def _obligation(
         .replace_strict(instants, return_dtype=pl.Datetime("us", plan.head.timezone))
         .dt.convert_time_zone("UTC")
     )
-    return (
+    return (  # in the order of department, indicator, area, period: the small tables are sorted, the joins keep it
         indicator.filter(pl.col("frequency") != "event")
-        .join(indicator_area, on="indicator")
-        .join(due, left_on=["span", "frequency"], right_on=["span", "frequency"])
+        .sort("lead_department", "indicator")
+        .join(indicator_area.sort("area"), on="indicator", maintain_order="left_right")
+        .join(due.sort("period"), on=["span", "frequency"], maintain_order="left_right")
         .select(pl.col("lead_department").alias("department"), "indicator", "area", "period", "period_end", "due_at")
-        .sort("department", "indicator", "area", "period")
     )
 
 

@@ -68,7 +68,7 @@ class ExpectOwnIndicator(PlanRule):
     rule = "V02"
     broken = "indicator is not null and department <> lead_department"
     column = "'指标编码 indicator'"
-    found = "coalesce(indicator_text, name_text)"
+    found = "coalesce(nullif(trim(indicator_text), ''), name_text)"
     expected = "lead_department"
     basis = "'policy: lead_department.' || indicator"
 
@@ -115,7 +115,7 @@ class ExpectUnitOfTheSameKind(PlanRule):
     rule = "V07"
     broken = "unit_state = 'foreign'"
     column = "'单位 unit'"
-    found = "coalesce(unit_text, value_suffix)"
+    found = "coalesce(nullif(trim(unit_text), ''), value_suffix)"
     expected = "own_unit"
     basis = "'plan: indicators.' || indicator || '.unit'"
 
@@ -143,7 +143,7 @@ class ExpectAllowedMeasure(PlanRule):
     rule = "V10"
     broken = "measure is null or (indicator is not null and measure <> own_measure)"
     column = "'口径 measure'"
-    found = "coalesce(measure_text, period_text)"
+    found = "coalesce(nullif(trim(measure_text), ''), period_text)"
     expected = "coalesce(own_measure, 'period, ytd, end, yoy, share, rank')"
     basis = "'plan: indicators.' || coalesce(indicator, '') || '.measure'"
 
@@ -194,7 +194,7 @@ class ExpectThePlansCounter(PlanRule):
     rule = "Q08"
     broken = "unit_state = 'other counter'"
     column = "'单位 unit'"
-    found = "coalesce(unit_text, value_suffix)"
+    found = "coalesce(nullif(trim(unit_text), ''), value_suffix)"
     expected = "own_unit"
     basis = "'plan: indicators.' || indicator || '.unit'"
 

@@ -37,6 +37,10 @@ def run_night(config: Settings, say: Callable[[str], None]) -> Night:
         )
         if not landing.success:
             return Night(False, why=_why(landing))
+        for check in landing.get_asset_check_evaluations():
+            if not check.passed:
+                said = "; ".join(f"{k}: {v.value}" for k, v in check.metadata.items())
+                say(f"WARNING {check.asset_key.to_user_string()}, {check.check_name}: {said}")
         new: Any = landing.asset_materializations_for_node("landed_files")[0].metadata["files new"].value
         stale, due = pending(config.store, compiled_plan, dt.datetime.now(dt.UTC))
         if not due:

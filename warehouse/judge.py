@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 
+STATE = "state.json"  # of a month: which inputs its judgement rests on
+HALF_WAY = "half_way.json"  # the same, while the flags are still to come
+
+
 class JudgeError(Exception):
     """Great Expectations and the findings disagree: nothing is published from such a run."""
 
@@ -43,23 +48,12 @@ class Verdict:
     crashed: str | None = None
 
 
-COUNTED = {"month": pl.String} | dict.fromkeys(
-    ("rows_read", "rows_kept", "rows_returned", "submissions", "observations"), pl.Int64
-)
-FIRED = {"month": pl.String, "rule": pl.String, "fired": pl.Int64, "confirmed": pl.Int64}
-WORST = {"month": pl.String, "rule": pl.String, "message_zh": pl.String, "message_en": pl.String}
-
-
 @dataclass(frozen=True)
 class Judged:
-    """What a pass did: the months and the rules' verdicts, and by month: how many rows were kept and returned (`rows`),
-    how often each rule fired (`fired`), the most serious findings (`worst`)."""
+    """What a pass did: the months it covered and the verdict of each rule over all of them."""
 
     months: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=COUNTED), repr=False)
-    fired: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FIRED), repr=False)
-    worst: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WORST), repr=False)
 
     @property
     def crashed(self) -> list[Verdict]:
@@ -87,12 +81,10 @@ def month_inputs(store: Store, plan: Plan) -> dict[str, str]:
 
 def stale_months(store: Store, plan: Plan) -> list[str]:
     """The months whose judgement is missing, or older than the plan, the code or the submissions."""
-    return [
-        month
-        for month, inputs in month_inputs(store, plan).items()
-        if not (state := store.months / month / "state.json").exists()
-        or json.loads(state.read_text())["inputs"] != inputs
-    ]
+    inputs = month_inputs(store, plan)
+    judged = {p.parent.name: json.loads(p.read_text())["inputs"] for p in store.months.glob(f"*/{STATE}")}
+    left = {month for month, rest in judged.items() if rest is not None and month not in inputs}
+    return sorted(left | {month for month, digest in inputs.items() if judged.get(month) != digest})
 
 
 def later_in_the_year(months: Iterable[str], known: Sequence[str]) -> list[str]:
@@ -111,19 +103,23 @@ def validity(store: Store, plan: Plan, months: Sequence[str], progress: Progress
     if not months:
         return Judged()
     with connect() as con, store.writing():
+        inputs = month_inputs(store, plan)
         plan_tables(con, plan)
         rows = _raw(con, store, months)
         progress(f"judging {rows:,} rows of {len(months)} months")
         _resolved(con, plan)
         con.execute(FINDING_TABLE)
-        verdicts = evaluate(con, "judged", VALIDITY)
+        judged = Judged(list(months), evaluate(con, "judged", VALIDITY))
+        if judged.crashed:  # what was judged before stands, and the months stay stale
+            return judged
         con.execute(SPLIT)
         con.execute(OBSERVE)
-        judged = Judged(list(months), verdicts, con.sql(COUNTS).pl(), con.sql(BY_RULE).pl(), con.sql(SERIOUS).pl())
         for month in months:
             folder = store.months / month
+            (folder / STATE).unlink(missing_ok=True)
             for name, query in WRITTEN.items():
                 copy_to(con, query.format(month=month), folder / f"{name}.parquet")
+            write_whole(folder / HALF_WAY, json.dumps({"inputs": inputs.get(month)}).encode())
         return judged
 
 
@@ -141,17 +137,19 @@ def quality(store: Store, plan: Plan, months: Sequence[str], progress: Progress 
         plan_tables(con, plan)
         _kept(con, store, plan, wanted)
         con.execute(FINDING_TABLE)
-        verdicts = evaluate(con, "kept", QUALITY)
+        judged = Judged(wanted, evaluate(con, "kept", QUALITY))
+        if judged.crashed:
+            return judged
         for month in wanted:
             copy_to(
                 con,
                 f"select * exclude (row_id) from finding where month = '{month}' order by all",
                 store.months / month / "quality.parquet",
             )
-        inputs = month_inputs(store, plan)
         for month in months:  # last of all: a month that says so has been judged whole
-            write_whole(store.months / month / "state.json", json.dumps({"inputs": inputs.get(month)}).encode())
-        return Judged(wanted, verdicts, fired=con.sql(BY_RULE).pl(), worst=con.sql(SERIOUS).pl())
+            if (store.months / month / HALF_WAY).exists():
+                os.replace(store.months / month / HALF_WAY, store.months / month / STATE)
+        return judged
 
 
 def plan_tables(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
@@ -336,7 +334,7 @@ create or replace macro is_plain(t) as regexp_full_match(t, '-?\d{1,15}(\.\d{1,1
 create or replace table written_figure as
     select value_text, figure(value_text) as f
     from (select distinct value_text from raw where value_text is not null and not is_plain(value_text));
-create or replace table figured as
+create or replace view figured as
     select r.*,
         case when is_plain(r.value_text) then 'figure' else coalesce(w.f.state, 'none') end as figure_state,
         case when is_plain(r.value_text) then try_cast(r.value_text as double) else w.f.value end as stated_value,
@@ -369,7 +367,7 @@ create or replace table area_stated as
 """
 
 RESOLVE = """
-create or replace table resolved as
+create or replace view resolved as
 select
     f.row_id, f.submission, f.department, f.path, f.received_at, f.received_on, f.month, f.sheet, f.row_number,
     f.column_name, f.form, f.indicator_text, f.name_text, f.period_text, f.area_text, f.value_text, f.unit_text,
@@ -408,8 +406,8 @@ left join spelling sm on sm.t = f.measure_text
 left join measure_text_plain m on m.plain = sm.plain
 left join stated_unit u on u.unit_text is not distinct from f.unit_text and u.value_suffix = f.value_suffix;
 
-create or replace table placed as
-select r.* exclude (converted),
+create or replace view placed as
+select r.* exclude (converted, period_start, stated_span, cumulative, own_span),
     case when r.unit_state in ('own', 'other counter') and r.value_state = 'figure' then r.converted end as value,
     d.period, d.period_start as known_start, ia.area is not null as area_reported
 from resolved r
@@ -421,38 +419,55 @@ left join period d on d.span = r.own_span and d.period_end = r.period_end
 left join indicator_area ia on ia.indicator = r.indicator and ia.area = r.area;
 
 create or replace table judged as
-with twice as (
-    select submission, indicator, area, period, measure, min(value) as value_lowest, max(value) as value_highest
-    from placed where value is not null and indicator is not null
-    group by all having max(value) - min(value) > 1e-9 * greatest(abs(min(value)), abs(max(value)))
-), reported as (
+with reported as (
     select indicator, string_agg(area, ', ' order by area) as areas_reported from indicator_area group by all
     having count(*) <= 20
 )
-select p.*, t.value_lowest, t.value_highest, a.areas_reported
+select p.*, a.areas_reported, null::double as value_lowest, null::double as value_highest
 from placed p
-left join twice t on t.submission = p.submission and t.indicator = p.indicator and t.area = p.area
-    and t.period = p.period and t.measure = p.measure and p.value is not null
 left join reported a on a.indicator = p.indicator
 -- a blank cell of a wide table, under a period in which the indicator is not due, is no row
-where not (p.form = 'wide' and coalesce(trim(p.value_text), '') = '' and p.indicator is not null and p.period is null)
+where not (p.form = 'wide' and coalesce(trim(p.value_text), '') = '' and p.indicator is not null and p.period is null);
+drop table raw;
+
+-- few figures are given twice in a file: found by a hash of their key, then by the key itself
+create or replace table twice as
+with figure as (
+    select row_id, value, hash(submission, indicator, area, period, measure) as key from judged
+    where value is not null and indicator is not null
+), suspect as (
+    select row_id from figure where key in (select key from figure group by key having min(value) < max(value))
+)
+select submission, indicator, area, period, measure, min(value) as value_lowest, max(value) as value_highest
+from judged where row_id in (from suspect)
+group by all having max(value) - min(value) > 1e-9 * greatest(abs(min(value)), abs(max(value)));
+update judged j set value_lowest = t.value_lowest, value_highest = t.value_highest
+from twice t where t.submission = j.submission and t.indicator = j.indicator and t.area = j.area
+    and t.period = j.period and t.measure = j.measure and j.value is not null
 """
 
+# in place: most rows are kept, and a copy of all columns costs more than all rules together
 SPLIT = """
-create or replace table verdict as
-select j.*, f.row_id is null as kept
-from judged j left join (select distinct row_id from finding where severity = 'error' and row_id is not null) f using (row_id)
+alter table judged add column kept boolean default true;
+update judged set kept = false where row_id in (select row_id from finding where severity = 'error' and row_id is not null);
+create or replace view verdict as from judged
 """
 
 # a vintage lasts from the time a figure became known to the time another one replaced it; the same figure sent again
-# changes nothing
+# changes nothing. Windows over text are dear and most figures are given once: only figures whose key's hash occurs twice
+# go through them (two keys with one hash do no harm: the windows part them)
 OBSERVE = """
 create or replace table observation as
-with given as (
+with kept_figure as (
     select indicator, area, period, known_start as period_start, period_end, measure, value, own_unit as unit, department, submission,
-        sheet, row_number, received_at as known_from, approximate, nullif(trim(self_text), '') as self_assessed, month
+        sheet, row_number, received_at as known_from, approximate, nullif(trim(self_text), '') as self_assessed, month, column_name,
+        hash(department, indicator, area, period, measure) as key
     from verdict where kept and value is not null
-    qualify row_number() over (partition by department, indicator, area, period, measure, received_at
+), repeated as (
+    select key from kept_figure group by key having count(*) > 1
+), given as (
+    select * exclude (key, column_name) from kept_figure where key in (from repeated)
+    qualify row_number() over (partition by department, indicator, area, period, measure, known_from
                                order by submission desc, sheet, row_number, column_name) = 1
 ), changed as (
     select *, lag(value) over w as value_before, lag(approximate) over w as approximate_before, lag(self_assessed) over w as self_before
@@ -463,23 +478,8 @@ select * exclude (value_before, approximate_before, self_before),
 from changed
 where value_before is null or value <> value_before or approximate <> approximate_before
    or self_assessed is distinct from self_before
-"""
-
-BY_RULE = """
-select month, rule, count(*) as fired, count(*) filter (where confirmed) as confirmed from finding
-where month is not null group by all order by all
-"""
-
-SERIOUS = """
-select month, rule, message_zh, message_en from finding where month is not null
-qualify row_number() over (partition by month order by weight desc, rule, finding) <= 20
-order by month, weight desc, rule, finding
-"""
-
-COUNTS = """
-select v.month, count(*) as rows_read, count(*) filter (v.kept) as rows_kept, count(*) filter (not v.kept) as rows_returned,
-    count(distinct v.submission) as submissions, (select count(*) from observation o where o.month = v.month) as observations
-from verdict v group by v.month order by v.month
+union all
+select * exclude (key, column_name), null::timestamptz from kept_figure where key not in (from repeated)
 """
 
 WRITTEN = {

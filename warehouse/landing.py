@@ -232,7 +232,7 @@ def read_landed(store: Store, plan: Plan, progress: Progress = lambda _: None) -
                 "update submission set reader = ?, format = ?, synthetic = ?, named_department = ?, rows = ?,"
                 " fault_rule = ?, fault_found = ?, fault_expected = ?, fault_sheet = ?, fault_row = ?"
                 " where submission = ?",
-                (reader, reading.format, reading.synthetic, reading.named_department, rows.height,
+                (reader, reading.format, reading.synthetic, "; ".join(reading.named_departments) or None, rows.height,
                  fault and fault.rule, fault and fault.found, fault and fault.expected, fault and fault.sheet,
                  fault and fault.row, submission),
             )  # fmt: skip
@@ -247,17 +247,21 @@ def _read(store: Store, plan: Plan, department: str, path: str, sha256: str, siz
         fault = readers.FileFault("S07", found=f"{size:,} bytes", expected=f"≤ {SIZE_LIMIT:,} bytes")
         return readers.Reading("unknown", fault=fault)
     reading = readers.read(store.object(sha256).read_bytes(), path.rpartition("/")[2])
-    spoken = reading.named_department
-    if reading.fault is None and spoken is not None:
+    if reading.fault is None and reading.named_departments:
         names = {
             "".join(n.split()).casefold(): d.department
             for d in plan.departments
             for n in (d.department, d.name_zh, d.name_en, *d.aliases)
         }
-        speaker = names.get("".join(spoken.split()).casefold(), department)
-        if speaker != department:
-            fault = readers.FileFault("S08", found=spoken, expected=department)
-            return readers.Reading(reading.format, fault=fault, synthetic=reading.synthetic, named_department=spoken)
+        for spoken in reading.named_departments:
+            if names.get("".join(spoken.split()).casefold(), department) != department:
+                fault = readers.FileFault("S08", found=spoken, expected=department)
+                return readers.Reading(
+                    reading.format,
+                    fault=fault,
+                    synthetic=reading.synthetic,
+                    named_departments=reading.named_departments,
+                )
     return reading
 
 

@@ -121,14 +121,16 @@ def _build(store: Store, folder: Path, facts: dict[str, Any]) -> list[dict[str, 
         con.execute(
             "create table release as select $release as release, $built_at::timestamptz as built_at,"
             " $plan_revision::integer as plan_revision, $code_version as code_version, $input_digest as input_digest,"
-            " $tables as tables",
+            ' $tables::struct("table" varchar, "rows" bigint, digest varchar)[] as tables',
             {**facts, "tables": tables},
         )
         beside = folder / "marts" / "release"
         beside.mkdir()
         con.execute(f"copy release to '{quoted(beside / 'release.parquet')}' (format parquet)")
         synthetic = con.execute("select coalesce(bool_or(synthetic), false) from submission").fetchall()[0][0]
+        con.execute("begin")  # some hundred comments are one write to the disk, not one each
         con.execute(dictionary.statements(synthetic=synthetic))
+        con.execute("commit")
         con.execute("checkpoint w; use memory; detach w")
     leftover = list(folder.glob("*.wal"))
     if leftover:

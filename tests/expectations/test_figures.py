@@ -91,7 +91,9 @@ def test_an_approximate_figure_is_read_and_marked(read: Read, text: str, value: 
     assert read(text) == {"state": "figure", "value": value, "approximate": True, "suffix": suffix}
 
 
-@pytest.mark.parametrize("text", [None, "", " ", "　", "-", "—", "——", "/", "／", "无", "暂无", "N/A", "n/a", " 暂 无 "])
+@pytest.mark.parametrize(
+    "text", [None, "", " ", "　", "-", "—", "——", "/", "／", "无", "暂无", "N/A", "n/a", " 暂 无 "]
+)
 def test_no_figure_is_not_an_error_and_not_a_zero(read: Read, text: str | None) -> None:
     assert read(text) == {"state": "none", "value": None, "approximate": False, "suffix": ""}
 

@@ -69,7 +69,9 @@ def test_units_of_different_things_never_convert(one: str, other: str) -> None:
     assert not known(other).converts_to(known(one))
 
 
-@pytest.mark.parametrize("counter", "个 家 户 只 种 所 项 件 列 辆 场 次 条 处 张".split())
+@pytest.mark.parametrize(
+    "counter", ["个", "家", "户", "只", "种", "所", "项", "件", "列", "辆", "场", "次", "条", "处", "张"]
+)
 def test_a_counter_converts_to_its_own_multiples_and_to_another_counter_one_to_one(counter: str) -> None:
     assert converted(1.5, f"万{counter}", counter) == 15000
     assert converted(1.5, f"千{counter}", counter) == 1500
@@ -86,7 +88,14 @@ def test_what_is_not_a_unit_is_never_guessed(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "same"),
-    [("％", "%"), (" 万 元 ", "万元"), ("（万元）", "万元"), ("单位：万元", "万元"), ("个百分点", "百分点"), ("公里／平方公里", "公里/平方公里")],
+    [
+        ("％", "%"),
+        (" 万 元 ", "万元"),
+        ("（万元）", "万元"),
+        ("单位：万元", "万元"),
+        ("个百分点", "百分点"),
+        ("公里／平方公里", "公里/平方公里"),
+    ],
 )
 def test_white_space_full_width_forms_and_brackets_are_ignored(text: str, same: str) -> None:
     assert known(text)[1:] == known(same)[1:]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
 from dataclasses import dataclass, field
 
@@ -16,11 +17,12 @@ from warehouse.readers import delimited, records, workbook
 from warehouse.readers.faults import FileFault as FileFault
 from warehouse.readers.table import ROWS, Sheet, rows_of
 
-READER_VERSION = 1  # raise when a reader would read some file differently: files are then read again
+READER_VERSION = 2  # raise when a reader would read some file differently: files are then read again
 
 OLE, ZIP, PARQUET = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"PAR1"
 FOREIGN = {b"%PDF": "pdf", b"\x1f\x8b": "gzip", b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"Rar!": "rar",
            b"7z\xbc\xaf": "7z", b"{\\rtf": "rtf", b"<!DOCTYPE html": "html", b"<html": "html"}  # fmt: skip
+EXPANDED_LIMIT = 2 << 30  # bytes of a zipped file's parts (S07)
 ACCEPTED = ".xlsx .xls .ods .csv .json .jsonl .parquet"
 
 
@@ -32,7 +34,7 @@ class Reading:
     rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROWS))
     fault: FileFault | None = None
     synthetic: bool = False
-    named_department: str | None = None
+    named_departments: tuple[str, ...] = ()
 
 
 def read(content: bytes, name: str) -> Reading:
@@ -45,8 +47,8 @@ def read(content: bytes, name: str) -> Reading:
         return Reading(kind, fault=broken, synthetic=is_synthetic(name))
     if not table.has_figure:
         empty = FileFault("S06", found="0", expected="≥ 1")
-        return Reading(kind, fault=empty, synthetic=table.synthetic, named_department=table.named_department)
-    return Reading(kind, table.rows, None, table.synthetic, table.named_department)
+        return Reading(kind, fault=empty, synthetic=table.synthetic, named_departments=table.named_departments)
+    return Reading(kind, table.rows, None, table.synthetic, table.named_departments)
 
 
 def is_synthetic(text: str) -> bool:
@@ -62,7 +64,7 @@ def sheets(content: bytes, kind: str) -> list[Sheet]:
 
 
 def format_of(content: bytes, name: str) -> str:
-    """What a file is, by its content; its extension only tells json from csv. Raises FileFault S01, S02, S03."""
+    """What a file is, by its content; its extension only tells json from csv. Raises FileFault S01, S02, S03, S07."""
     extension = name.rpartition(".")[2].casefold() if "." in name else ""
     if not content.strip():
         raise FileFault("S01", found="0 bytes", expected=ACCEPTED)
@@ -71,6 +73,8 @@ def format_of(content: bytes, name: str) -> str:
     if content.startswith(OLE):
         if "EncryptedPackage".encode("utf-16-le") in content:
             raise FileFault("S03", found="EncryptedPackage", expected=ACCEPTED)
+        if _locked(content):
+            raise FileFault("S03", found="FILEPASS", expected=ACCEPTED)
         if extension in ("xls", "xlsx", "ods", "et") or "Workbook".encode("utf-16-le") in content:
             return "xls"
         raise FileFault("S02", found=f".{extension} (OLE)", expected=ACCEPTED)
@@ -95,10 +99,26 @@ def format_of(content: bytes, name: str) -> str:
     return "csv"
 
 
+def _locked(content: bytes) -> bool:
+    """Whether an old workbook's (BIFF8) first records ask for a password."""
+    at = content.find(b"\x09\x08\x10\x00\x00\x06\x05\x00")
+    for _ in range(3):
+        if at < 0 or at + 4 > len(content):
+            return False
+        record, size = struct.unpack_from("<HH", content, at)
+        if record == 0x2F:
+            return True
+        at += 4 + size
+    return False
+
+
 def _zipped(content: bytes, extension: str) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = set(archive.namelist())
+            expanded = sum(i.file_size for i in archive.infolist())
+            if expanded > EXPANDED_LIMIT:
+                raise FileFault("S07", found=f"{expanded:,} bytes", expected=f"≤ {EXPANDED_LIMIT:,} bytes")
             if any(i.flag_bits & 1 for i in archive.infolist()):
                 raise FileFault("S03", found="encrypted zip", expected=ACCEPTED)
             if "xl/workbook.xml" in names or "xl/workbook.bin" in names:

@@ -25,11 +25,12 @@ def sheet(content: bytes) -> Sheet:
 
 
 def decoded(content: bytes) -> str:
-    """UTF-8 (with or without BOM), UTF-16 with BOM, or GB18030; anything else is S01, not a guess."""
+    """UTF-8 or UTF-16 (with or without BOM), or GB18030; anything else is S01, not a guess."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     elif b"\0" in content[:4096]:
-        encodings = ["utf-16-le" if content[1:2] == b"\0" else "utf-16-be"]
+        head = content[:4096]  # a separator, digit or line end has its NUL behind it where the low byte comes first
+        encodings = ["utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"]
     else:
         encodings = ["utf-8-sig", "gb18030"]
     for encoding in encodings:

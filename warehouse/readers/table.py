@@ -44,7 +44,7 @@ FIELDS = {  # a column's field by its names, normalised
 }  # fmt: skip
 ZH = {"indicator": "指标编码", "name": "指标名称", "period": "报告期", "value": "数值"}
 HEADER_WITHIN = 200  # rows
-SPEAKER = re.compile(r"(?:填报单位|填报部门|报送单位|报送部门|department)[::]\s*([^\s,;,;]+)", re.IGNORECASE)
+SPEAKER = re.compile(r"(?:填报单位|填报部门|报送单位|报送部门|department)[::]\s*([^\s,;,;(]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Table:
     rows: pl.DataFrame
     has_figure: bool
     synthetic: bool
-    named_department: str | None
+    named_departments: tuple[str, ...]  # as they stand in a banner or a column
 
 
 def letters(n: int) -> str:
@@ -125,7 +125,7 @@ def rows_of(sheets: Sequence[Sheet], name: str) -> Table:
     rows = pl.concat(frames)
     synthetic = any("synthetic" in b.casefold() or "合成" in b for b in banners)
     blank = pl.col("value_text").fill_null("").str.strip_chars() == ""
-    return Table(rows, rows.filter(~blank).height > 0, synthetic, spoken[0] if spoken else None)
+    return Table(rows, rows.filter(~blank).height > 0, synthetic, tuple(dict.fromkeys(spoken)))
 
 
 def _header(sheet: Sheet) -> tuple[int, Sequence[str | None] | None, str]:

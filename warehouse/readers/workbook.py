@@ -1,7 +1,7 @@
 """Workbooks (xlsx, xls, ods) to grids of text, by calamine (through fastexcel).
 
 calamine gives values, not how they are shown; the one format that changes a value's meaning, the percentage, is looked
-up in the xlsx itself.
+up in the xlsx or ods itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from warehouse.readers.table import Sheet, letters
 ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!",
           "Value": "#VALUE!", "GettingData": "#GETTING_DATA"}  # fmt: skip
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+REPEATED = 1 << 20  # cells that one cell of an ods may stand for
 RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
@@ -29,7 +32,7 @@ def sheets(content: bytes, kind: str) -> list[Sheet]:
     try:
         book = fastexcel.read_excel(content)
         grids = [_grid(book, n, name) for n, name in enumerate(book.sheet_names)]
-        percent = _percent_cells(content) if kind == "xlsx" else {}
+        percent = PERCENT_CELLS[kind](content) if kind in PERCENT_CELLS else {}
     except (fastexcel.FastExcelError, zipfile.BadZipFile, ET.ParseError, KeyError, ValueError) as e:
         raise FileFault("S01", found=str(e).split("\n")[0], expected=f".{kind}") from e
     return [_with_percent(sheet, percent[sheet.name]) if sheet.name in percent else sheet for sheet in grids]
@@ -67,7 +70,7 @@ def _with_percent(sheet: Sheet, at: list[tuple[str, int]]) -> Sheet:
     return Sheet(sheet.name, cells, sheet.first_row)
 
 
-def _percent_cells(content: bytes) -> dict[str, list[tuple[str, int]]]:
+def _percent_cells_of_xlsx(content: bytes) -> dict[str, list[tuple[str, int]]]:
     """By sheet name, the (column, row) of number cells that are shown as a percentage."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = set(archive.namelist())
@@ -99,3 +102,24 @@ def _percent_cells(content: bytes) -> dict[str, list[tuple[str, int]]]:
                         and (address := re.fullmatch(r"([A-Z]+)(\d+)", cell.get("r", "")))
                     ]
         return found
+
+
+def _percent_cells_of_ods(content: bytes) -> dict[str, list[tuple[str, int]]]:
+    """The same of an ods, whose rows and cells say how often they are repeated."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        document = ET.fromstring(archive.read("content.xml"))
+    found: dict[str, list[tuple[str, int]]] = {}
+    for table in document.iter(f"{TABLE}table"):
+        at, row = found.setdefault(table.get(f"{TABLE}name", ""), []), 0
+        for line in table.iter(f"{TABLE}table-row"):
+            down, column = int(line.get(f"{TABLE}number-rows-repeated", "1")), 0
+            for cell in line:
+                across = int(cell.get(f"{TABLE}number-columns-repeated", "1"))
+                if cell.get(f"{OFFICE}value-type") == "percentage" and down * across <= REPEATED:
+                    at += [(letters(column + c), row + r + 1) for r in range(down) for c in range(across)]
+                column += across
+            row += down
+    return found
+
+
+PERCENT_CELLS = {"xlsx": _percent_cells_of_xlsx, "ods": _percent_cells_of_ods}

@@ -33,12 +33,12 @@ create or replace macro chinese_number(t) as
 create or replace macro figure_of_words(s) as (
   with stripped as (
     select
-      regexp_matches(s, '^(大约|约为|约)|(左右|上下)$') as approximate,
+      regexp_matches(s, '^(大约|约为|约)|[长加升高涨降少低滑落了]约|(左右|上下)$') as approximate,
       regexp_replace(regexp_replace(s, '^(大约|约为|约)', ''), '(左右|上下)$', '') as t
   ), signed as (
     select approximate,
       case when regexp_matches(t, '^(同比|比上年)?(下降|减少|降低|下滑|回落|降)了?') then -1 else 1 end as sign,
-      regexp_replace(t, '^(同比|比上年)?(增长|增加|上升|提高|提升|上涨|下降|减少|降低|下滑|回落|降)了?', '') as t,
+      regexp_replace(t, '^(同比|比上年)?(增长|增加|上升|提高|提升|上涨|下降|减少|降低|下滑|回落|降)了?(大约|约)?', '') as t,
       regexp_matches(t, '^(同比|比上年)?(增长|增加|上升|提高|提升|上涨|下降|减少|降低|下滑|回落|降)') as worded
     from stripped
   ), parted as (

@@ -127,12 +127,10 @@ def quality(store: Store, plan: Plan, months: Sequence[str], progress: Progress 
     """Flags the kept rows of the months, and of the later months of their years, and writes quality of each."""
     from expectations.suites import QUALITY
 
-    if not months:
+    chosen = later_in_the_year(months, months_with_rows(store)) if months else []
+    wanted = [m for m in chosen if (store.months / m / "row.parquet").exists()]
+    if not wanted:
         return Judged()
-    wanted = [
-        m for m in later_in_the_year(months, months_with_rows(store)) if (store.months / m / "row.parquet").exists()
-    ]
-    wanted = sorted(set(wanted) | set(months))
     with connect() as con, store.writing():
         plan_tables(con, plan)
         _kept(con, store, plan, wanted)

@@ -81,6 +81,7 @@ RECORDS = [dict(zip(LONG[0], row, strict=True)) for row in LONG[1:]]
         "gb18030_semicolon_crlf.csv": csv(separator=";", end="\r\n").encode("gb18030"),
         "really_csv.xls": csv().encode("gb18030"),
         "tabs.xls": csv(separator="\t").encode("utf-16"),
+        "really_csv.xlsx": csv().encode(),
         "book.xlsx": grid(LONG),
         "really_xlsx.csv": grid(LONG),
         "list.json": json.dumps(RECORDS, ensure_ascii=False).encode(),
@@ -282,7 +283,7 @@ CORRUPT = {
     "scalar.json": b"5",
     "broken.jsonl": b'{"indicator": "trade"}\n{oops\n',
     "broken.parquet": b"PAR1" + b"\x07" * 100 + b"PAR1",
-    "not_a.parquet": csv().encode(),
+    "not_a.parquet": "这不是表格\n".encode(),
 }
 
 

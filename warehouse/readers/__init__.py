@@ -17,12 +17,13 @@ from warehouse.readers import delimited, records, workbook
 from warehouse.readers.faults import FileFault as FileFault
 from warehouse.readers.table import ROWS, Sheet, rows_of
 
-READER_VERSION = 2  # raise when a reader would read some file differently: files are then read again
+READER_VERSION = 3  # raise when a reader would read some file differently: files are then read again
 
 OLE, ZIP, PARQUET = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"PAR1"
 FOREIGN = {b"%PDF": "pdf", b"\x1f\x8b": "gzip", b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"Rar!": "rar",
            b"7z\xbc\xaf": "7z", b"{\\rtf": "rtf", b"<!DOCTYPE html": "html", b"<html": "html"}  # fmt: skip
 EXPANDED_LIMIT = 2 << 30  # bytes of a zipped file's parts (S07)
+BINARY = ("xlsx", "xls", "ods", "parquet")
 ACCEPTED = ".xlsx .xls .ods .csv .json .jsonl .parquet"
 
 
@@ -44,6 +45,9 @@ def read(content: bytes, name: str) -> Reading:
         kind = format_of(content, name)
         table = rows_of(sheets(content, kind), name)
     except FileFault as broken:
+        claimed = name.rpartition(".")[2].casefold()
+        if broken.rule == "S04" and kind == "csv" and claimed in BINARY:  # text, and not even a table
+            broken = FileFault("S01", found=f"not a .{claimed}", expected=ACCEPTED)
         return Reading(kind, fault=broken, synthetic=is_synthetic(name))
     if not table.has_figure:
         empty = FileFault("S06", found="0", expected="≥ 1")
@@ -83,15 +87,11 @@ def format_of(content: bytes, name: str) -> str:
     for magic, foreign in FOREIGN.items():
         if content[:64].lstrip().lower().startswith(magic.lower()):
             raise FileFault("S02", found=foreign, expected=ACCEPTED)
-    if extension in ("xlsx", "xls", "ods", "parquet") and (
-        b"\0" in content[:4096] and content[:2] not in (b"\xff\xfe", b"\xfe\xff")
-    ):
-        raise FileFault("S01", found=f"not a .{extension}", expected=ACCEPTED)
-    if extension in ("xlsx", "ods", "parquet"):
+    if extension in BINARY and b"\0" in content[:4096] and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         raise FileFault("S01", found=f"not a .{extension}", expected=ACCEPTED)
     if extension in ("json", "jsonl"):
         return extension
-    if extension not in ("csv", "xls", "txt", "tsv", ""):
+    if extension not in ("csv", "txt", "tsv", "", *BINARY):
         raise FileFault("S02", found=f".{extension}", expected=ACCEPTED)
     head = content[:1].lstrip(b"\xef\xbb\xbf")
     if extension == "" and head in (b"{", b"["):

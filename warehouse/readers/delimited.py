@@ -21,7 +21,7 @@ def sheet(content: bytes) -> Sheet:
     text = decoded(content)
     separator = separator_of(text)
     plain = '"' not in text and "\r" not in text.replace("\r\n", "\n")
-    return Sheet(None, _plain(text, separator) if plain else _quoted(text, separator))
+    return Sheet(None, _plain(text, separator) if plain else _quoted(text, separator), separated=True)
 
 
 def decoded(content: bytes) -> str:

@@ -54,6 +54,7 @@ class Sheet:
     name: str | None
     cells: pl.DataFrame
     first_row: int = 1
+    separated: bool = False  # by separators, so that a cell too many may have pushed the others aside
     header: Sequence[str] | None = None
 
 
@@ -158,7 +159,7 @@ def _rows(sheet: Sheet, at: int, header: Sequence[str | None]) -> tuple[pl.DataF
         lambda a, b: a + b, [(pl.col(c).fill_null("").str.strip_chars() != "").cast(pl.Int32) for c in columns]
     )
     body = body.filter(stated >= 2) if len(columns) > 1 else body
-    beyond = columns[width:]
+    beyond = columns[width:] if sheet.separated else []
     surplus = (
         pl.concat_str([pl.col(c) for c in beyond], separator=" ", ignore_nulls=True).str.strip_chars()
         if beyond

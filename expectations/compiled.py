@@ -23,9 +23,22 @@ MEASURES = {"当期": "period", "本期": "period", "当月": "period", "当季"
             "位次": "rank", "排名": "rank"} | {m: m for m in ("period", "ytd", "end", "yoy", "share", "rank")}  # fmt: skip
 
 
+_latest: tuple[Plan, dict[str, pl.DataFrame]] | None = None
+
+
 def compiled(plan: Plan) -> dict[str, pl.DataFrame]:
     """Tables by name: plan, capability, department, department_name, area, indicator, indicator_name, indicator_area, measure, period,
-    target, trajectory, obligation, plausible, published, baseline, pace, rule."""
+    target, trajectory, obligation, plausible, published, baseline, pace, rule.
+
+    A night asks for the same plan several times and the obligations of many areas are millions: the latest is remembered.
+    """
+    global _latest
+    if _latest is None or _latest[0] is not plan:
+        _latest = plan, _compiled(plan)
+    return dict(_latest[1])
+
+
+def _compiled(plan: Plan) -> dict[str, pl.DataFrame]:
     units = {i.indicator: _known(i.unit) for i in plan.indicators}
     periods = _periods(plan)
     indicator = _indicator(plan, units)

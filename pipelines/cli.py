@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from expectations.load import PlanError
 from pipelines.settings import ROOT, Settings, settings
 
 
@@ -22,7 +24,17 @@ def dagster_home(config: Settings) -> Path:
     return home
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """A faulty plan is the user's to mend: said in its own words, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PlanError as e:
+            raise click.ClickException(f"the plan cannot be compiled:\n{e}") from e
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Wallchart: from a city's plan and its departments' submissions to a warehouse of progress against plan."""
 
@@ -33,9 +45,9 @@ def run() -> None:
     config = settings()
     _samples_if_none(config)
     dagster_home(config)
-    from pipelines.nightly import Night, run_night
+    from pipelines.nightly import run_night
 
-    night: Night = run_night(config, click.echo)
+    night = run_night(config, click.echo)
     if not night.succeeded:
         click.secho(f"the run failed: {night.why}", fg="red", err=True)
         click.echo("The last release still stands. `make ui`, then Runs, shows the log.", err=True)
@@ -61,7 +73,7 @@ def samples(seed: int) -> None:
 def plan(schemas: bool) -> None:
     """Compile the plan: print what it holds, or every fault with file and line."""
     from expectations.compiled import compiled
-    from expectations.load import PLANS, PlanError, misplaced_clauses
+    from expectations.load import PLANS, misplaced_clauses
     from expectations.load import schemas as schema_texts
 
     config = settings()
@@ -69,11 +81,7 @@ def plan(schemas: bool) -> None:
         for name, schema in schema_texts().items():
             (PLANS / "schema" / name).write_text(schema, "utf-8")
         return
-    try:
-        loaded = config.plan()
-    except PlanError as e:
-        click.echo(str(e), err=True)
-        sys.exit(1)
+    loaded = config.plan()
     tables = compiled(loaded)
     click.echo(f"{loaded.head.name_zh} ({loaded.head.plan}, revision {loaded.head.revision})")
     for name in ("target", "indicator", "department", "obligation", "published", "rule"):
@@ -100,10 +108,20 @@ def docs() -> None:
 @click.option("--port", default=3000, show_default=True)
 def ui(port: int) -> None:
     """Start the Dagster UI and daemon on 127.0.0.1, state under the data folder."""
-    dagster_home(settings())
-    os.chdir(ROOT)
+    os.chdir(dagster_home(settings()))
     click.echo(f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-w",
+        str(ROOT / "workspace.yaml"),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     os.execv(sys.executable, command)
 
 

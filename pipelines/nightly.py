@@ -24,6 +24,7 @@ class Night:
     released: bool = False
     seconds: float = 0.0
     why: str = ""
+    warnings: list[str] = field(default_factory=list)
 
 
 def run_night(config: Settings, say: Callable[[str], None]) -> Night:
@@ -37,24 +38,22 @@ def run_night(config: Settings, say: Callable[[str], None]) -> Night:
         )
         if not landing.success:
             return Night(False, why=_why(landing))
+        warnings = []
         for check in landing.get_asset_check_evaluations():
             if not check.passed:
                 said = "; ".join(f"{k}: {v.value}" for k, v in check.metadata.items())
-                say(f"WARNING {check.asset_key.to_user_string()}, {check.check_name}: {said}")
+                warnings.append(f"{check.asset_key.to_user_string()}, {check.check_name}: {said}")
         new: Any = landing.asset_materializations_for_node("landed_files")[0].metadata["files new"].value
         stale, due = pending(config.store, compiled_plan, dt.datetime.now(dt.UTC))
         if not due:
-            return Night(True, seconds=time.monotonic() - began)
+            return Night(True, seconds=time.monotonic() - began, warnings=warnings)
         name, tags = ("refresh", touched_range(stale)) if stale else ("republish", {})
-        say(
-            f"{new} new files, {len(stale)} months to refresh"
-            if stale
-            else "a deadline has passed, or the code changed: releasing anew"
-        )
+        say(f"{new} new files, {len(stale)} months to refresh" if stale else "no month to refresh; releasing")
         run = defs.resolve_job_def(name).execute_in_process(
             instance=instance, run_config=QUIET, tags=tags, raise_on_error=False
         )
-        return Night(run.success, int(new), stale, True, time.monotonic() - began, "" if run.success else _why(run))
+        why = "" if run.success else _why(run)
+        return Night(run.success, int(new), stale, True, time.monotonic() - began, why, warnings)
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:

@@ -33,14 +33,16 @@ from latest join capability c using (capability) group by c.number, c.name_zh, c
 
 def show(config: Settings, night: Night) -> None:
     warehouse = config.store.warehouse / "current" / "warehouse.duckdb"
-    console = Console(width=None if Console().is_terminal else 150)
+    console = Console(width=None if Console().is_terminal else 160)
+    for warning in night.warnings:
+        console.print(f"WARNING {warning}", style="bold red", soft_wrap=True)
     if not night.released:
         console.print(
             f"Nothing new: looked at the sources, no month touched, no deadline passed ({night.seconds:.1f} s)."
         )
     with duckdb.connect(str(warehouse), read_only=True) as con:
         files, rows, kept, returned, synthetic = con.execute(
-            "select count(*), sum(rows_read), sum(rows_kept), sum(rows_returned), coalesce(bool_or(synthetic), false) from submission"
+            "select count(*), coalesce(sum(rows_read), 0), coalesce(sum(rows_kept), 0), coalesce(sum(rows_returned), 0), coalesce(bool_or(synthetic), false) from submission"
         ).fetchall()[0]
         if night.released:
             span = f"{night.months[0]} to {night.months[-1]}" if night.months else "none"

@@ -142,7 +142,7 @@ def _land_box(
 ) -> list[str]:
     new = []
     with ledger(store) as db:
-        for file in files:
+        for file in sorted(files, key=lambda f: (f.stat().st_mtime_ns, f)):  # of two copies the first sent counts
             path = f"{department}/{file.relative_to(box).as_posix()}"
             stat = file.stat()
             known = db.execute(

@@ -156,7 +156,8 @@ drop table raw;
 create table broken (row_id bigint, rule varchar, column_name varchar, value_text varchar, expected_text varchar, difference double, basis varchar);
 insert into broken select row_id, 'V01', '指标编码 indicator', coalesce(indicator_text, '') || ' ', '指标目录 / list of indicators', null, 'plan: indicators'
 from judged where indicator is null;
-insert into broken select row_id, 'V02', '指标编码 indicator', indicator_text, lead_department, null, 'policy: lead_department.' || indicator
+insert into broken select row_id, 'V02', '指标编码 indicator', indicator_text,
+    (select name_zh from department d where d.department = lead_department) || ' ' || lead_department, null, 'policy: lead_department.' || indicator
 from judged where indicator is not null and department <> lead_department;
 insert into broken select row_id, 'V03', '报告期 period', period_text, '2022-03, 2022Q1, 2022', null, 'contract: periods'
 from judged where period_end is null;
@@ -187,7 +188,9 @@ with twice as (
 select row_id, 'V09', '数值', value_text, '一个数值 / one value', apart, 'contract: rules'
 from judged join twice using (submission, indicator, area, period, measure) where value is not null;
 insert into broken select row_id, 'V10', '口径 measure', coalesce(measure_text, period_text),
-    coalesce(own_measure, 'period, ytd, end, yoy, share, rank'), null, 'plan: indicators.' || coalesce(indicator, '') || '.measure'
+    case own_measure when 'period' then '当期 ' when 'ytd' then '累计 ' when 'end' then '期末 ' when 'yoy' then '同比 '
+        when 'share' then '占比 ' when 'rank' then '位次 ' else '' end
+    || coalesce(own_measure, 'period, ytd, end, yoy, share, rank'), null, 'plan: indicators.' || coalesce(indicator, '') || '.measure'
 from judged where measure is null or (indicator is not null and measure <> own_measure);
 insert into broken
 with reported as (
@@ -245,7 +248,7 @@ insert into broken select row_id, 'Q05', '数值', value_text, '确数 / an exac
 insert into broken select row_id, 'Q07', '报告期 period', strftime(received_at at time zone zone, '%Y-%m-%d %H:%M'),
     '< ' || strftime(due_at at time zone zone, '%Y-%m-%d %H:%M'), date_diff('second', due_at, received_at) / 86400.0,
     'policy: deadlines.' || frequency
-from kept cross join plan where value is not null and received_at >= due_at;
+from kept cross join plan where row_id in (select row_id from vintage) and received_at >= due_at;
 insert into broken select row_id, 'Q08', '单位 unit', coalesce(unit_text, suffix), own_unit, null, 'plan: indicators.' || indicator || '.unit'
 from kept where unit_state = 'other counter';
 drop table kept;

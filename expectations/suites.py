@@ -69,7 +69,7 @@ class ExpectOwnIndicator(PlanRule):
     broken = "indicator is not null and department <> lead_department"
     column = "'指标编码 indicator'"
     found = "coalesce(nullif(trim(indicator_text), ''), name_text)"
-    expected = "lead_department"
+    expected = "(select name_zh from department d where d.department = lead_department) || ' ' || lead_department"
     basis = "'policy: lead_department.' || indicator"
 
 
@@ -144,7 +144,9 @@ class ExpectAllowedMeasure(PlanRule):
     broken = "measure is null or (indicator is not null and measure <> own_measure)"
     column = "'口径 measure'"
     found = "coalesce(nullif(trim(measure_text), ''), period_text)"
-    expected = "coalesce(own_measure, 'period, ytd, end, yoy, share, rank')"
+    expected = """case own_measure when 'period' then '当期 ' when 'ytd' then '累计 ' when 'end' then '期末 '
+        when 'yoy' then '同比 ' when 'share' then '占比 ' when 'rank' then '位次 ' else '' end
+        || coalesce(own_measure, 'period, ytd, end, yoy, share, rank')"""
     basis = "'plan: indicators.' || coalesce(indicator, '') || '.measure'"
 
 
@@ -182,7 +184,7 @@ class ExpectExactFigure(PlanRule):
 
 class ExpectInTime(PlanRule):
     rule = "Q07"
-    broken = "value is not null and received_at >= due_at"
+    broken = "news and received_at >= due_at"
     column = "'报告期 period'"
     found = "strftime(received_at at time zone zone, '%Y-%m-%d %H:%M')"
     expected = "'< ' || strftime(due_at at time zone zone, '%Y-%m-%d %H:%M')"

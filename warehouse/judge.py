@@ -105,9 +105,10 @@ def validity(store: Store, plan: Plan, months: Sequence[str], progress: Progress
     with connect() as con, store.writing():
         inputs = month_inputs(store, plan)
         plan_tables(con, plan)
-        rows = _raw(con, store, months)
-        progress(f"judging {rows:,} rows of {len(months)} months")
+        _raw(con, store, months)
         _resolved(con, plan)
+        [(rows,)] = con.execute("select count(*) from judged").fetchall()
+        progress(f"judging {rows:,} rows of {len(months)} months")
         con.execute(FINDING_TABLE)
         judged = Judged(list(months), evaluate(con, "judged", VALIDITY))
         if judged.crashed:  # what was judged before stands, and the months stay stale
@@ -228,7 +229,7 @@ def _insert(batch: str, rule: type[PlanRule]) -> str:
     """
 
 
-def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> int:
+def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> None:
     """Table raw: the rows of the months' partitions from every submission that was not returned whole."""
     with ledger(store) as db:
         submissions = db.execute(
@@ -265,8 +266,6 @@ def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) ->
         {"months": list(months)},
     )
     con.unregister("_submission")
-    [(count,)] = con.execute("select count(*) from raw").fetchall()
-    return int(count)
 
 
 EMPTY_ROWS = "select " + ", ".join(
@@ -447,6 +446,7 @@ from twice t where t.submission = j.submission and t.indicator = j.indicator and
 # in place: most rows are kept, and a copy of all columns costs more than all rules together
 SPLIT = """
 alter table judged add column kept boolean default true;
+alter table judged add column news boolean default true;
 update judged set kept = false where row_id in (select row_id from finding where severity = 'error' and row_id is not null);
 create or replace view verdict as from judged
 """
@@ -455,15 +455,14 @@ create or replace view verdict as from judged
 # changes nothing. Windows over text are dear and most figures are given once: only figures whose key's hash occurs twice
 # go through them (two keys with one hash do no harm: the windows part them)
 OBSERVE = """
-create or replace table observation as
-with kept_figure as (
-    select indicator, area, period, known_start as period_start, period_end, measure, value, own_unit as unit, department, submission,
+create or replace view kept_figure as
+    select row_id, indicator, area, period, known_start as period_start, period_end, measure, value, own_unit as unit, department, submission,
         sheet, row_number, received_at as known_from, approximate, nullif(trim(self_text), '') as self_assessed, month, column_name,
         hash(department, indicator, area, period, measure) as key
-    from verdict where kept and value is not null
-), repeated as (
-    select key from kept_figure group by key having count(*) > 1
-), given as (
+    from verdict where kept and value is not null;
+create or replace table repeated as select key from kept_figure group by key having count(*) > 1;
+create or replace table observation as
+with given as (
     select * exclude (key, column_name) from kept_figure where key in (from repeated)
     qualify row_number() over (partition by department, indicator, area, period, measure, known_from
                                order by submission desc, sheet, row_number, column_name) = 1
@@ -477,22 +476,28 @@ from changed
 where value_before is null or value <> value_before or approximate <> approximate_before
    or self_assessed is distinct from self_before
 union all
-select * exclude (key, column_name), null::timestamptz from kept_figure where key not in (from repeated)
+select * exclude (key, column_name), null::timestamptz from kept_figure where key not in (from repeated);
+-- a row that only repeats what is known is no news: it is not late again
+update judged set news = false where row_id in (
+    select row_id from kept_figure where key in (from repeated) and row_id not in (select row_id from observation))
 """
 
 WRITTEN = {
     "row": "select submission, department, path, received_at, month, sheet, row_number, column_name, indicator, area, period,"
     " period_end, measure, value, value_state, value_text, unit_text, value_suffix, own_unit, frequency, approximate,"
-    " unit_state, explained, kept"
+    " unit_state, explained, kept, kept and news and value is not null as news"
     " from verdict where month = '{month}' order by submission, sheet, row_number, column_name",
     "validity": "select * exclude (row_id) from finding where month = '{month}' order by all",
-    "observation": "select * from observation where month = '{month}'"
+    "observation": "select * exclude (row_id) from observation where month = '{month}'"
     " order by indicator, area, period, measure, department, known_from",
 }
 
 
 def _kept(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, months: Sequence[str]) -> None:
-    """Table kept: kept rows with what the Q rules compare them to."""
+    """Table kept: kept rows with what the Q rules compare them to.
+
+    An explanation counts for the figure, on whichever of the department's rows it stands.
+    """
     years = {m[:4] for m in months}
     known = [p for p in sorted(store.months.glob("*/observation.parquet")) if p.parent.name[:4] in years]
     paths = [p for m in months if (p := store.months / m / "row.parquet").exists()]
@@ -505,10 +510,13 @@ def _kept(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, months: Sequ
             from read_parquet({files_sql(known)})
             where measure = 'ytd' and known_to is null
             window w as (partition by department, indicator, area, year(period_end) order by period_end, period)
+        ), explained as (
+            select distinct department, indicator, area, period, measure, value, true as explained_somewhere
+            from read_parquet({files_sql(paths)}) where kept and explained
         ), clauses as (
             select indicator, min_by(clause, target) as clause from target where kind <> 'lost' group by all
         )
-        select row_number() over () as row_id, r.*, e.earlier_value, e.earlier_period, b.plausible_low, b.plausible_high,
+        select row_number() over () as row_id, r.* replace (coalesce(x.explained_somewhere, false) as explained), e.earlier_value, e.earlier_period, b.plausible_low, b.plausible_high,
             b.plausible_basis, c.clause, o.due_at, p.zone
         from read_parquet({files_sql(paths)}) r
         cross join plan p
@@ -516,6 +524,7 @@ def _kept(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, months: Sequ
         left join plausible b using (indicator, period)
         left join clauses c using (indicator)
         left join obligation o using (department, indicator, area, period)
+        left join explained x using (department, indicator, area, period, measure, value)
         where r.kept
         """
     )

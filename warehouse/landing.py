@@ -248,6 +248,7 @@ def _read(store: Store, plan: Plan, department: str, path: str, sha256: str, siz
         return readers.Reading("unknown", fault=fault)
     reading = readers.read(store.object(sha256).read_bytes(), path.rpartition("/")[2])
     if reading.fault is None and reading.named_departments:
+        own_name = next(d.name_zh for d in plan.departments if d.department == department)
         names = {
             "".join(n.split()).casefold(): d.department
             for d in plan.departments
@@ -255,7 +256,7 @@ def _read(store: Store, plan: Plan, department: str, path: str, sha256: str, siz
         }
         for spoken in reading.named_departments:
             if names.get("".join(spoken.split()).casefold(), department) != department:
-                fault = readers.FileFault("S08", found=spoken, expected=department)
+                fault = readers.FileFault("S08", found=spoken, expected=f"{own_name} {department}")
                 return readers.Reading(
                     reading.format,
                     fault=fault,

@@ -411,3 +411,28 @@ def test_a_department_named_in_the_file_must_be_the_drop_boxs(judged: Night) -> 
     status = {name: judged.one("from submission where path = ?", path(name))["status"] for name in NAMED}
     assert status == {name: "accepted" if name == "own column" else "returned" for name in NAMED}
     assert {f["rule"] for name in NAMED for f in judged.findings(path(name))} == {"S08"}
+
+
+def test_a_figure_sent_again_is_not_late_again(night: Callable[..., Night]) -> None:
+    row = ("trade", "", "2022-03", "", 300, "亿元")
+    sent = {
+        "commerce/a.csv": dt.datetime(2022, 4, 8, 9, tzinfo=SHANGHAI),
+        "commerce/b.csv": dt.datetime(2022, 5, 8, 9, tzinfo=SHANGHAI),
+    }
+    again = night(
+        {"commerce/a.csv": long_csv(row), "commerce/b.csv": long_csv(row, ("trade", "", "2022-04", "", 400, "亿元"))},
+        sent,
+    )
+    assert not [f for f in again.findings("commerce/b.csv") if f["rule"] == "Q07"]
+
+
+def test_an_explanation_sent_later_confirms_the_figure(night: Callable[..., Night]) -> None:
+    doubtful = ("trade", "", "2022-03", "", "约300", "亿元", "")
+    sent = {
+        "commerce/a.csv": dt.datetime(2022, 4, 8, 9, tzinfo=SHANGHAI),
+        "commerce/b.csv": dt.datetime(2022, 4, 9, 9, tzinfo=SHANGHAI),
+    }
+    explained = night(
+        {"commerce/a.csv": long_csv(doubtful), "commerce/b.csv": long_csv((*doubtful, "海关快报数"))}, sent
+    )
+    assert {f["confirmed"] for p in sent for f in explained.findings(p) if f["rule"] == "Q05"} == {True}

@@ -20,7 +20,7 @@ run: .venv/.ready ## Run the nightly job (land, refresh, release) and print what
 	@$(BIN)/wallchart run
 
 test: .venv/.ready ## Run the tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: .venv/.ready ## Run the slow tests
 	$(BIN)/python -m pytest -m slow

@@ -231,11 +231,17 @@ with earlier as (
 ), clauses as (
     select indicator, min_by(clause, target) as clause from target where kind <> 'lost' group by all
 )
-select j.*, e.earlier_value, e.earlier_period, b.plausible_low, b.plausible_high, b.plausible_basis, c.clause, o.due_at
+select j.* replace (coalesce(x.somewhere, false) as explained), e.earlier_value, e.earlier_period, b.plausible_low,
+    b.plausible_high, b.plausible_basis, c.clause, o.due_at
 from judged j left join earlier e using (department, indicator, area, period)
+left join (
+    select distinct department, indicator, area, period, measure, value, true as somewhere from judged
+    where explained and row_id not in (select row_id from broken)
+) x using (department, indicator, area, period, measure, value)
 left join plausible b using (indicator, period) left join clauses c using (indicator)
 left join obligation_due o using (department, indicator, area, period)
 where j.row_id not in (select row_id from broken);
+update judged set explained = true where row_id in (select row_id from kept where explained);
 insert into broken select row_id, 'Q01', '数值', value_text,
     round(plausible_low, 4)::varchar || ' … ' || round(plausible_high, 4)::varchar || ' ' || own_unit,
     case when value < plausible_low then value - plausible_low else value - plausible_high end,

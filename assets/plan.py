@@ -6,7 +6,9 @@ import dagster as dg
 import polars as pl
 
 from assets.shown import table
+from expectations.agreement import disagreements
 from expectations.compiled import compiled
+from expectations.coverage import coverage
 from expectations.load import misplaced_clauses
 from expectations.model import Plan
 
@@ -20,7 +22,17 @@ from expectations.model import Plan
             "clauses_in_place",
             asset="plan",
             description="Every target's clause stands at its place in the plan's text (where the text is at hand).",
-        )
+        ),
+        dg.AssetCheckSpec(
+            "clauses_read_alike",
+            asset="plan",
+            description="The clause reader reads each target's clause as the registry has it, or the target says why not.",
+        ),
+        dg.AssetCheckSpec(
+            "numerals_covered",
+            asset="plan",
+            description="Every numeral of the text is a target's figure, or is listed with the reason why it is none.",
+        ),
     ],
 )
 def plan(compiled_plan: dg.ResourceParam[Plan], plan_text: dg.ResourceParam[Path]) -> dg.MaterializeResult:
@@ -32,7 +44,13 @@ def plan(compiled_plan: dg.ResourceParam[Plan], plan_text: dg.ResourceParam[Path
         .agg(pl.len().alias("targets"), (pl.col("kind") == "lost").sum().alias("lost"))
     )
     at_hand = plan_text.is_file()
-    misplaced = misplaced_clauses(compiled_plan, plan_text.read_text("utf-8")) if at_hand else []
+    text = plan_text.read_bytes().decode("utf-8") if at_hand else ""
+    misplaced = misplaced_clauses(compiled_plan, text) if at_hand else []
+    covered = (
+        coverage([*compiled_plan.targets, *compiled_plan.superseded], compiled_plan.numerals, text) if at_hand else None
+    )
+    apart = disagreements(compiled_plan, text) if at_hand else []
+    absent = f"not at hand ({plan_text}): not checked"
     return dg.MaterializeResult(
         metadata={
             "plan": compiled_plan.head.name_zh,
@@ -50,9 +68,21 @@ def plan(compiled_plan: dg.ResourceParam[Plan], plan_text: dg.ResourceParam[Path
                 passed=not misplaced,
                 severity=dg.AssetCheckSeverity.ERROR if at_hand else dg.AssetCheckSeverity.WARN,
                 metadata={
-                    "text": str(plan_text) if at_hand else f"not at hand ({plan_text}): not checked",
+                    "text": str(plan_text) if at_hand else absent,
                     "misplaced": "\n".join(misplaced) or "none",
                 },
-            )
+            ),
+            dg.AssetCheckResult(
+                check_name="clauses_read_alike",
+                passed=not apart,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"read otherwise": "\n".join(apart) or ("none" if at_hand else absent)},
+            ),
+            dg.AssetCheckResult(
+                check_name="numerals_covered",
+                passed=covered is None or covered.complete,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={"coverage": "\n".join(covered.lines()) if covered else absent},
+            ),
         ],
     )

@@ -21,6 +21,7 @@ create table obligation_due as from '$root/plan/obligation.parquet';
 create table rule_registered as from '$root/plan/rule.parquet';
 create table target as from '$root/plan/target.parquet';
 create table trajectory as from '$root/plan/trajectory.parquet';
+create table target_version as from '$root/plan/target_version.parquet';
 create table baseline as from '$root/plan/baseline.parquet';
 create table pace as from '$root/plan/pace.parquet';
 create table department as from '$root/plan/department.parquet';
@@ -228,17 +229,15 @@ with earlier as (
     select department, indicator, area, period, lag(value) over w as earlier_value, lag(period) over w as earlier_period
     from vintage where measure = 'ytd' and known_to is null
     window w as (partition by department, indicator, area, year(period_end) order by period_end, period)
-), clauses as (
-    select indicator, min_by(clause, target) as clause from target where kind <> 'lost' group by all
 )
 select j.* replace (coalesce(x.somewhere, false) as explained), e.earlier_value, e.earlier_period, b.plausible_low,
-    b.plausible_high, b.plausible_basis, c.clause, o.due_at
+    b.plausible_high, b.plausible_basis, b.clause, o.due_at
 from judged j left join earlier e using (department, indicator, area, period)
 left join (
     select distinct department, indicator, area, period, measure, value, true as somewhere from judged
     where explained and row_id not in (select row_id from broken)
 ) x using (department, indicator, area, period, measure, value)
-left join plausible b using (indicator, period) left join clauses c using (indicator)
+left join plausible b using (indicator, area, period)
 left join obligation_due o using (department, indicator, area, period)
 where j.row_id not in (select row_id from broken);
 update judged set explained = true where row_id in (select row_id from kept where explained);
@@ -275,7 +274,7 @@ select o.department, o.indicator, o.area, o.period, o.due_at, coalesce(g.figure_
     case when g.figure_at < o.due_at then 'on_time' when g.figure_at is not null then 'late'
          when g.answered_at is not null then 'not_available' when o.due_at <= (select as_of from params) then 'missing'
          else 'not_due' end as state,
-    o.period_end, i.frequency
+    o.period_end, i.frequency, o.due_basis, o.extended
 from obligation_due o join indicator i using (indicator) left join given g using (department, indicator, area, period);
 create macro finding_id(submission, rule, row_number, column_name, department, indicator, area, period) as
     substr(sha256(concat_ws('|', coalesce(submission, ''), rule, '', row_number::varchar, coalesce(column_name, ''),
@@ -334,6 +333,7 @@ create table w.area as from area;
 create table w.plan as from plan;
 create table w.capability as from capability;
 create table w.trajectory as from trajectory;
+create table w.target_version as from target_version;
 create table w.baseline as from baseline;
 create table w.pace as from pace;
 create table w.status_credit as from status_credit;

@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from expectations import workdays
 from expectations.model import Baseline, Indicator, Plan, Target
-from expectations.periods import MONTHS, calendar_of, period
+from expectations.periods import MONTHS, calendar_of, period, year_of
 from expectations.rules import RULES
 from expectations.units import Unit, unit
 
-SPANS = {"month": "month", "quarter": "quarter", "year": "year", "event": "year"}
+INSTANT = pl.Datetime("us", "UTC")
+SPANS = {"month": "month", "quarter": "quarter", "year": "year", "event": "month"}
 MEASURES = {"当期": "period", "本期": "period", "当月": "period", "当季": "period", "累计": "ytd", "本年累计": "ytd",
             "期末": "end", "时点": "end", "同比": "yoy", "同比增长": "yoy", "占比": "share", "比重": "share",
             "位次": "rank", "排名": "rank"} | {m: m for m in ("period", "ytd", "end", "yoy", "share", "rank")}  # fmt: skip
@@ -28,7 +31,7 @@ _latest: tuple[Plan, dict[str, pl.DataFrame]] | None = None
 
 def compiled(plan: Plan) -> dict[str, pl.DataFrame]:
     """Tables by name: plan, capability, department, department_name, area, indicator, indicator_name, indicator_area, measure, period,
-    target, trajectory, obligation, plausible, published, baseline, pace, rule.
+    target, target_version, trajectory, obligation, plausible, published, baseline, pace, rule.
 
     A night asks for the same plan several times and the obligations of many areas are millions: the latest is remembered.
     """
@@ -47,8 +50,9 @@ def _compiled(plan: Plan) -> dict[str, pl.DataFrame]:
         schema={"indicator": pl.String, "area": pl.String},
         orient="row",
     )
-    target = _target(plan, units)
-    trajectory = _trajectory(target, periods)
+    versions = _target_version(plan, units)
+    target = versions.filter(pl.col("valid_to").is_null()).drop("since", "valid_from", "valid_to")
+    trajectory = _trajectory(plan, versions, periods)
     return {
         "plan": pl.DataFrame(
             [
@@ -80,8 +84,9 @@ def _compiled(plan: Plan) -> dict[str, pl.DataFrame]:
         "measure": pl.DataFrame(list(MEASURES.items()), schema={"text": pl.String, "measure": pl.String}, orient="row"),
         "period": periods,
         "target": target,
+        "target_version": versions,
         "trajectory": trajectory,
-        "obligation": _obligation(plan, indicator, indicator_area, periods),
+        "obligation": _obligation(plan, indicator, indicator_area, periods, target),
         "plausible": _plausible(plan, units, periods),
         "published": _figures(plan, [*plan.published, *plan.baselines], units),
         "baseline": _figures(plan, plan.baselines, units),
@@ -104,7 +109,10 @@ def _known(text: str) -> Unit:
 
 
 def _periods(plan: Plan) -> pl.DataFrame:
-    """period, span, period_start, period_end, year, elapsed (share of the year gone by its end), in_plan."""
+    """period, span, period_start, period_end, year, plan_year (by the year in which it starts), elapsed (share of the
+    plan's year gone by its end), remaining (periods still to come in it), in_plan."""
+    first_month = plan.head.starts.month
+    gone = {m: (m - first_month) % 12 + 1 for m in range(1, 13)}  # months of the plan's year, by the calendar's month
     return pl.DataFrame(
         [
             {
@@ -113,11 +121,12 @@ def _periods(plan: Plan) -> pl.DataFrame:
                 "period_start": p.start,
                 "period_end": p.end,
                 "year": p.end.year,
-                "elapsed": p.end.month / 12,
-                "remaining": (12 - p.end.month) // MONTHS[p.span],
+                "plan_year": year_of(p.end, first_month),
+                "elapsed": gone[p.end.month] / 12,
+                "remaining": (12 - gone[p.end.month]) // MONTHS[p.span],
                 "in_plan": p.start >= plan.head.starts,
             }
-            for p in calendar_of(plan.head.history_from, plan.head.ends)
+            for p in calendar_of(plan.head.history_from, plan.head.ends, first_month)
         ]
     )
 
@@ -167,28 +176,34 @@ def about(plan: Plan, t: Target) -> float:
     return abs(t.value or 0.0) * plan.policy.about_tolerance if t.comparator == "~" else 0.0
 
 
-def _target(plan: Plan, units: dict[str, Unit]) -> pl.DataFrame:
-    """The contract's columns, and what the marts need: goal_low and goal_high (what meets it, in the indicator's unit,
-    strict or not), goal (the figure itself), baseline in the indicator's unit, trajectory."""
+def _target_version(plan: Plan, units: dict[str, Unit]) -> pl.DataFrame:
+    """Each target as it holds now and as it held in earlier revisions: the contract's columns of `target`, and what the
+    marts need: goal and goal_high (what meets it, in the indicator's unit), baseline in the indicator's unit,
+    trajectory, goal_direction, tested; since (its first revision), valid_from and valid_to (null: always, still)."""
+    zone = ZoneInfo(plan.head.timezone)
+    starts = {r.revision: dt.datetime.combine(r.holds_from, dt.time(), zone) for r in plan.head.revisions}
+    untested = {t for r in plan.policy.resolutions for t in r.targets if t not in r.tested}
     indicators = {i.indicator: i for i in plan.indicators}
-    baselines = {(b.indicator, b.area or plan.city): b for b in plan.baselines}
+    baselines = _baselines(plan)
     rows: list[dict[str, Any]] = []
-    for t in plan.targets:
+    for t in [*plan.targets, *plan.superseded]:
         i, own = indicators[t.indicator], units[t.indicator]
         area = t.area or plan.city
         written = unit(t.unit_read_as or t.unit or "")
         scale = written.factor / own.factor if written else 1.0
-        base = baselines.get((t.indicator, area))
-        before = base.value * _known(base.unit).factor / own.factor if base else None
+        before, before_period = None, t.baseline_period
+        if t.baseline is not None:  # the plan's own word goes before a published figure
+            before = t.baseline * scale
+        elif base := baselines.get((t.indicator, area)):
+            before, before_period = base.value * _known(base.unit).factor / own.factor, base.period
         comparator = t.comparator or (None if t.kind == "lost" else ">=" if i.direction == "up" else "<=")
-        goal = None if t.value is None else t.value * scale
         rows.append(
             {
                 "target": t.target,
                 "indicator": t.indicator,
                 "area": area,
                 "plan": plan.head.plan,
-                "plan_revision": plan.head.revision,
+                "plan_revision": t.until or plan.head.revision,
                 "kind": t.kind,
                 "comparator": comparator,
                 "comparator_basis": "plan" if t.comparator else f"policy.bare_figure: {plan.policy.bare_figure}",
@@ -196,7 +211,7 @@ def _target(plan: Plan, units: dict[str, Unit]) -> pl.DataFrame:
                 "value_high": t.value_high,
                 "unit": t.unit,
                 "baseline": before,
-                "baseline_period": base.period if base else None,
+                "baseline_period": before_period,
                 "due": t.due,
                 "modality": t.modality,
                 "clause": t.clause,
@@ -204,13 +219,16 @@ def _target(plan: Plan, units: dict[str, Unit]) -> pl.DataFrame:
                 "clause_length": t.clause_length,
                 "section": t.section,
                 "note": t.note,
-                "goal": before * t.value if goal is not None and comparator == "multiple" and before is not None and t.value
-                else None if comparator == "multiple" else goal,
+                "goal": _goal(t, i, scale, before),
                 "goal_high": None if t.value_high is None else t.value_high * scale,
                 "tolerance": about(plan, t) * scale,
                 "exceeds": t.exceeds,
-                "trajectory": "whole" if i.accumulates == "rate" else plan.policy.trajectory_of.get(t.target, plan.policy.trajectory),
-                "goal_direction": {"<=": -1, "<": -1, "top": -1}.get(comparator or "", 1 if comparator in (">=", ">", "multiple", "exceeds") or i.direction == "up" else -1),
+                "trajectory": _shape(plan, t, i),
+                "goal_direction": _direction(t, i, comparator, scale, before),
+                "tested": t.target not in untested,
+                "since": t.since,
+                "valid_from": starts.get(t.since),
+                "valid_to": None if t.until is None else starts.get(t.until + 1),
             }
         )  # fmt: skip
     return pl.DataFrame(
@@ -218,96 +236,248 @@ def _target(plan: Plan, units: dict[str, Unit]) -> pl.DataFrame:
         infer_schema_length=None,
         schema_overrides=dict.fromkeys(("value", "value_high", "baseline", "goal", "goal_high"), pl.Float64)
         | dict.fromkeys(("baseline_period", "exceeds", "note", "unit", "comparator"), pl.String)
-        | {"clause_offset": pl.Int32, "clause_length": pl.Int32, "plan_revision": pl.Int32, "goal_direction": pl.Int32},
+        | {"clause_offset": pl.Int32, "clause_length": pl.Int32, "plan_revision": pl.Int32, "goal_direction": pl.Int32}
+        | {"since": pl.Int32, "valid_from": INSTANT, "valid_to": INSTANT},
     )
 
 
-def _trajectory(target: pl.DataFrame, periods: pl.DataFrame) -> pl.DataFrame:
-    """target, period, share: how much of the way the trajectory asks by the period's end (1: all of it)."""
+def _baselines(plan: Plan) -> dict[tuple[str, str], Baseline]:
+    """By indicator and area, the latest figure from before the plan."""
+    found: dict[tuple[str, str], Baseline] = {}
+    for b in plan.baselines:
+        key, p = (b.indicator, b.area or plan.city), period(b.period, plan.head.starts.month)
+        held = found.get(key) and period(found[key].period, plan.head.starts.month)
+        if p and p.end < plan.head.starts and (not held or p.end > held.end):
+            found[key] = b
+    return found
+
+
+def _goal(t: Target, i: Indicator, scale: float, before: float | None) -> float | None:
+    """What the target asks in the indicator's unit; none where a baseline that it needs is missing.
+
+    Something done is 1. A multiple is of a baseline above zero: nothing is twice as much as zero or as a deficit. What
+    a stock is to grow by, it is to have more than at its baseline.
+    """
+    if t.comparator == "done":
+        return 1.0
+    if t.value is None:
+        return None
+    if t.comparator == "multiple":
+        return before * t.value if before is not None and before > 0 else None
+    if t.kind == "increment" and i.accumulates == "stock":
+        return None if before is None else before + t.value * scale
+    return t.value * scale
+
+
+def _direction(t: Target, i: Indicator, comparator: str | None, scale: float, before: float | None) -> int:
+    """1: more is better, -1: less is. What must hit a figure comes to it from one side: a flow from zero, a stock from its
+    baseline."""
+    if comparator in ("<=", "<", "top"):
+        return -1
+    if comparator in (">=", ">", "exceeds", "done"):
+        return 1
+    origin = {"flow": 0.0, "stock": before}.get(i.accumulates)
+    if comparator in ("=", "between") and origin is not None and t.value is not None:
+        if origin < t.value * scale:
+            return 1
+        if origin > (t.value if t.value_high is None else t.value_high) * scale:
+            return -1
+    return 1 if i.direction == "up" else -1
+
+
+def _shape(plan: Plan, t: Target, i: Indicator) -> str:
+    """A rate is expected whole at every period, and so is what must exceed another figure of the same period; a dated
+    task is expected when it is due and not before; all else as policy says."""
+    if t.comparator == "done":
+        return "at_due"
+    if i.accumulates == "rate" or t.comparator == "exceeds":
+        return "whole"
+    return plan.policy.trajectory_of.get(t.target, plan.policy.trajectory)
+
+
+def _trajectory(plan: Plan, target: pl.DataFrame, periods: pl.DataFrame) -> pl.DataFrame:
+    """target, since, period, share: how much of the way the trajectory asks by the period's end (1: all of it); remaining:
+    how many periods of its span are still to come until the target is due.
+
+    Time is counted in months from the plan's start to the month in which the target is due. `seasonal` stands here as
+    the straight line that it falls back to: last year's figures are not the plan's.
+    """
+    started = plan.head.starts.year * 12 + plan.head.starts.month - 1
+
+    def months(column: str) -> pl.Expr:
+        return pl.col(column).dt.year().cast(pl.Int32) * 12 + pl.col(column).dt.month() - started
+
+    time = months("period_end") / months("due")
+    quarters = [0.0, *(plan.policy.end_loaded_share or [0.25, 0.5, 0.75, 1.0])]
+    loaded = pl.coalesce(
+        pl.when(time <= n / 4).then(low + (high - low) * (time * 4 - (n - 1)))
+        for n, (low, high) in enumerate(itertools.pairwise(quarters), 1)
+    )
+    stepped = pl.coalesce(
+        *(
+            pl.when((pl.col("target") == code) & (pl.col("period_end") >= step.by)).then(step.share)
+            for code, steps in plan.policy.steps.items()
+            for step in sorted(steps, key=lambda s: s.by, reverse=True)
+        ),
+        pl.lit(0.0),
+    )
+    shape, span = pl.col("trajectory"), pl.col("span").replace_strict(MONTHS, return_dtype=pl.Int32)
     return (
-        target.select("target", "trajectory", "due")
+        target.select("target", "since", "trajectory", "due")
         .join(periods.filter(pl.col("in_plan")), how="cross")
         .with_columns(
-            share=pl.when((pl.col("trajectory") == "whole") | (pl.col("period_end") >= pl.col("due")))
+            share=pl.when((shape == "whole") | (pl.col("period_end") >= pl.col("due")))
             .then(1.0)
-            .otherwise(pl.col("period_end").dt.month() / pl.col("due").dt.month())
+            .when(shape == "at_due")
+            .then(0.0)
+            .when(shape == "end_loaded")
+            .then(loaded)
+            .when(shape == "steps")
+            .then(stepped)
+            .otherwise(time),
+            remaining=((months("due") - months("period_end")).clip(0) + span - 1) // span,
         )
-        .select("target", "period", "share")
+        .select("target", "since", "period", "share", "remaining")
     )
 
 
 def _obligation(
-    plan: Plan, indicator: pl.DataFrame, indicator_area: pl.DataFrame, periods: pl.DataFrame
+    plan: Plan, indicator: pl.DataFrame, indicator_area: pl.DataFrame, periods: pl.DataFrame, target: pl.DataFrame
 ) -> pl.DataFrame:
-    """department, indicator, area, period, due_at: what is owed, for the plan's own year."""
-    zone = ZoneInfo(plan.head.timezone)
-    deadlines = pl.DataFrame(
-        [(span, policy.days) for span, policy in plan.policy.deadlines.items()],
-        schema={"frequency": pl.String, "days": pl.Int64},
-        orient="row",
+    """department, indicator, area, period, period_end, due_at, due_basis, extended: what is owed, for the plan's own year.
+
+    An indicator of frequency `event` is owed for the period in which its target is due (of several the last one's day
+    counts), any other for each of its periods. All that is worked out here is small; areas come by one join, on `key`:
+    the indicator, or for a dated task the indicator and its area.
+    """
+    own = periods.filter(pl.col("in_plan")).select("period", "span", "period_end")
+    lead = indicator.select("indicator", "frequency", "span", department="lead_department")
+    is_event = pl.col("frequency") == "event"
+    dated_key = pl.concat_str("indicator", "area", separator=" ")
+    regular = lead.filter(~is_event).join(own, on="span").with_columns(key="indicator", day="period_end")
+    dated = (
+        lead.filter(is_event)
+        .join(target.select("indicator", "area", day="due"), on="indicator")
+        .join_where(
+            own.rename({"span": "own_span"}),
+            pl.col("span") == pl.col("own_span"),
+            pl.col("day") <= pl.col("period_end"),
+        )
+        .sort("day", "period_end")
+        .unique(["indicator", "area", "day"], keep="first", maintain_order=True)  # the period that the day lies in
+        .unique(["indicator", "area", "period"], keep="last", maintain_order=True)
+        .with_columns(key=dated_key)
     )
-    midnight = dt.time(tzinfo=zone)
+    columns = ["key", "indicator", "frequency", "period", "period_end", "day"]
     due = (
-        periods.filter(pl.col("in_plan"))
-        .join(deadlines, how="cross")
-        .with_columns(due_on=pl.col("period_end") + pl.duration(days=pl.col("days") + 1))
-    )
-    instants = {d: dt.datetime.combine(d, midnight) for d in due["due_on"].unique().to_list()}
-    due = due.with_columns(
-        due_at=pl.col("due_on")
-        .replace_strict(instants, return_dtype=pl.Datetime("us", plan.head.timezone))
-        .dt.convert_time_zone("UTC")
+        pl.concat([regular.select(columns), dated.select(columns)])
+        .join(_due(plan), on=["frequency", "day"], maintain_order="left")
+        .join(_extension(plan), on=["indicator", "period"], how="left", maintain_order="left")
+        .select(
+            "key", "period", "period_end",
+            due_at=pl.coalesce("extended_at", "due_at"),
+            due_basis=pl.coalesce("extended_basis", "due_basis"),
+            extended=pl.col("extended_at").is_not_null(),
+        )
+    )  # fmt: skip
+    lines = pl.Enum(due["due_basis"].unique().sort())  # a dozen of texts for millions of rows
+    due = due.with_columns(pl.col("due_basis").cast(lines))
+    areas = pl.concat(
+        [
+            indicator_area.join(lead.filter(~is_event), on="indicator", how="semi"),
+            dated.select("indicator", "area").unique(),
+        ]
     )
     return (  # in the order of department, indicator, area, period: the small tables are sorted, the joins keep it
-        indicator.filter(pl.col("frequency") != "event")
-        .sort("lead_department", "indicator")
-        .join(indicator_area.sort("area"), on="indicator", maintain_order="left_right")
-        .join(due.sort("period"), on=["span", "frequency"], maintain_order="left_right")
-        .select(pl.col("lead_department").alias("department"), "indicator", "area", "period", "period_end", "due_at")
+        lead.sort("department", "indicator")
+        .join(areas.sort("area"), on="indicator", maintain_order="left_right")
+        .with_columns(key=pl.when(is_event).then(dated_key).otherwise("indicator"))
+        .join(due.sort("period"), on="key", maintain_order="left_right")
+        .select("department", "indicator", "area", "period", "period_end", "due_at", "due_basis", "extended")
+    )
+
+
+def _due(plan: Plan) -> pl.DataFrame:
+    """frequency, day (a period's last, or a task's due day), due_at, due_basis."""
+    rows = [(f, day, *workdays.due(plan, f, day)) for f, day in workdays.counted_from(plan)]
+    return pl.DataFrame(
+        [(f, day, at, basis) for f, day, at, _, basis, _ in rows],
+        schema={"frequency": pl.String, "day": pl.Date, "due_at": INSTANT, "due_basis": pl.String},
+        orient="row",
+    )
+
+
+def _extension(plan: Plan) -> pl.DataFrame:
+    """indicator, period, extended_at, extended_basis: the extension that holds, where there is one."""
+    rows = {}
+    for e in workdays.latest(plan):
+        p = period(e.period)
+        for i in plan.indicators:
+            if plan.policy.lead_department[i.indicator] == e.department and e.indicator in (None, i.indicator):
+                extended = workdays.extended(plan, e)
+                rows[i.indicator, p.label if p else e.period] = (extended.at, extended.basis)
+    return pl.DataFrame(
+        [(*key, *value) for key, value in rows.items()],
+        schema={"indicator": pl.String, "period": pl.String, "extended_at": INSTANT, "extended_basis": pl.String},
+        orient="row",
     )
 
 
 def _plausible(plan: Plan, units: dict[str, Unit], periods: pl.DataFrame) -> pl.DataFrame:
-    """indicator, period, plausible_low, plausible_high, plausible_basis: Q01, derived from target and baseline."""
+    """indicator, area, period, plausible_low, plausible_high, plausible_basis, clause: Q01, from targets and baseline.
+
+    Where two targets ask the same of an indicator, the range holds both.
+    """
     rule = plan.policy.plausible
     by_indicator: dict[str, Indicator] = {i.indicator: i for i in plan.indicators}
-    base = {b.indicator: b.value * _known(b.unit).factor / units[b.indicator].factor for b in plan.baselines}
+    base = {key: b.value * _known(b.unit).factor / units[b.indicator].factor for key, b in _baselines(plan).items()}
     rows = []
     for t in plan.targets:
         i = by_indicator[t.indicator]
         if t.value is None or t.kind in ("milestone", "multiple"):
             continue
         written = unit(t.unit_read_as or t.unit or "")
-        goal = t.value * (written.factor / units[t.indicator].factor if written else 1.0)
-        ends = (goal, base.get(t.indicator, goal))
+        scale = written.factor / units[t.indicator].factor if written else 1.0
+        goal = t.value * scale
+        key = (t.indicator, t.area or plan.city, t.clause)
+        ends = (goal, base.get(key[:2], goal), goal if t.value_high is None else t.value_high * scale)
         if i.accumulates == "flow":
-            rows.append((t.indicator, "flow", goal * rule.flow_low, goal * rule.flow_high, "policy.plausible.flow"))
+            rows.append(
+                (*key, "flow", goal * rule.flow_low, max(ends[0], ends[2]) * rule.flow_high, "policy.plausible.flow")
+            )
         elif i.accumulates == "stock":
             rows.append(
-                (t.indicator, "all", min(ends) * rule.stock_low, max(ends) * rule.stock_high, "policy.plausible.stock")
+                (*key, "all", min(ends) * rule.stock_low, max(ends) * rule.stock_high, "policy.plausible.stock")
             )
         else:
             name = {"yoy": "growth_points", "rank": "rank_places"}.get(i.measure, "share_points")
             points = getattr(rule, name)
-            rows.append((t.indicator, "all", goal - points, goal + points, f"policy.plausible.{name}"))
+            rows.append((*key, "all", goal - points, goal + points, f"policy.plausible.{name}"))
     bounds = pl.DataFrame(
         rows,
         schema={
             "indicator": pl.String,
+            "area": pl.String,
+            "clause": pl.String,
             "by": pl.String,
             "low": pl.Float64,
             "high": pl.Float64,
             "plausible_basis": pl.String,
         },
         orient="row",
-    ).unique("indicator", keep="first", maintain_order=True)
+    )
+    bounds = bounds.group_by("indicator", "area", maintain_order=True).agg(
+        pl.col("clause", "by", "plausible_basis").first(), pl.col("low").min(), pl.col("high").max()
+    )
     elapsed = pl.when(pl.col("by") == "flow").then(pl.col("elapsed")).otherwise(1.0)
     return bounds.join(periods, how="cross").select(
         "indicator",
+        "area",
         "period",
         (pl.col("low") * elapsed).alias("plausible_low"),
         (pl.col("high") * elapsed).alias("plausible_high"),
         "plausible_basis",
+        "clause",
     )
 
 
@@ -317,7 +487,7 @@ def _figures(plan: Plan, figures: Sequence[Baseline], units: dict[str, Unit]) ->
     own = {i.indicator: i.unit for i in plan.indicators}
     rows = []
     for f in figures:
-        p = period(f.period)
+        p = period(f.period, plan.head.starts.month)
         rows.append(
             {
                 "indicator": f.indicator,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from expectations.model import Baseline, Department, Indicator, Plan, PlanHead, Policy, Published, Target
+from expectations import workdays
+from expectations.model import Baseline, Department, Indicator, NoTarget, Plan, PlanHead, Policy, Published, Target
+from expectations.periods import calendar_of, period
 from expectations.units import unit
 
 PLANS = Path(__file__).parent / "plans"
@@ -25,6 +27,7 @@ FILES: dict[str, Any] = {
     "baselines.yaml": list[Baseline],
     "published.yaml": list[Published],
     "policy.yaml": Policy,
+    "numerals.yaml": list[NoTarget],
 }
 FIELDS = {"plan.yaml": "head"}
 
@@ -60,8 +63,12 @@ def load_plan(folder: Path) -> Plan:
     if faults:
         raise PlanError("\n".join(faults))
     trees = {name: parts.pop(f"{name}:tree") for name in FILES}
+    versions: list[Target] = parts.pop("targets")
+    parts["targets"] = [t for t in versions if t.until is None]
+    parts["superseded"] = [t for t in versions if t.until is not None]
     plan = Plan(**parts, digest=digest.hexdigest())
-    faults = [f"{folder / name}:{line_of(trees[name], loc)}: {message}" for name, loc, message in disagreements(plan)]
+    found = [*disagreements(plan, versions), *misnumbered(plan, versions)]
+    faults = [f"{folder / name}:{line_of(trees[name], loc)}: {message}" for name, loc, message in found]
     if faults:
         raise PlanError("\n".join(faults))
     return plan
@@ -79,7 +86,23 @@ def line_of(tree: Any, loc: Iterable[str | int]) -> int:
     return line + 1
 
 
-def disagreements(plan: Plan) -> Iterable[tuple[str, tuple[str | int, ...], str]]:
+def misnumbered(plan: Plan, versions: Sequence[Target]) -> Iterable[tuple[str, tuple[str | int, ...], str]]:
+    """Versions of a target that overlap, or that name a revision that the plan does not have."""
+    held: dict[tuple[str, int], int] = {}
+    for n, t in enumerate(versions):
+        last = plan.head.revision if t.until is None else t.until
+        if not t.since <= last <= plan.head.revision:
+            yield (
+                "targets.yaml",
+                (n,),
+                f"{t.target} holds from revision {t.since} to {last}; the plan is at {plan.head.revision}",
+            )
+        for revision in range(t.since, last + 1):
+            if held.setdefault((t.target, revision), n) != n:
+                yield "targets.yaml", (n,), f"target {t.target} is given twice in revision {revision}"
+
+
+def disagreements(plan: Plan, versions: Sequence[Target]) -> Iterable[tuple[str, tuple[str | int, ...], str]]:
     """Faults that no file shows alone: codes that point nowhere, units that measure something else, doubles."""
     indicators = {i.indicator: i for i in plan.indicators}
     departments = {d.department for d in plan.departments}
@@ -87,7 +110,6 @@ def disagreements(plan: Plan) -> Iterable[tuple[str, tuple[str | int, ...], str]
     areas = {a.area for a in plan.head.areas}
     for name, rows, key in (
         ("indicators.yaml", plan.indicators, "indicator"),
-        ("targets.yaml", plan.targets, "target"),
         ("departments.yaml", plan.departments, "department"),
     ):
         seen: set[str] = set()
@@ -106,6 +128,8 @@ def disagreements(plan: Plan) -> Iterable[tuple[str, tuple[str | int, ...], str]
             yield "indicators.yaml", (*at, "capability"), f"capability {i.capability} is not in plan.yaml"
         if i.level is not None and i.level not in indicators:
             yield "indicators.yaml", (*at, "level"), f"level {i.level} is not an indicator"
+        if i.denominator is not None and not {i.numerator, i.denominator} <= indicators.keys():
+            yield "indicators.yaml", (*at, "numerator"), f"{i.numerator} or {i.denominator} is not an indicator"
         for a in i.areas:
             if a not in areas:
                 yield "indicators.yaml", (*at, "areas"), f"area {a} is not in plan.yaml"
@@ -114,7 +138,15 @@ def disagreements(plan: Plan) -> Iterable[tuple[str, tuple[str | int, ...], str]
     for code in plan.policy.lead_department:
         if code not in indicators:
             yield "policy.yaml", ("lead_department", code), f"{code} is not an indicator"
-    for n, t in enumerate(plan.targets):
+    targets = {t.target for t in plan.targets}
+    for n, r in enumerate(plan.policy.resolutions):
+        if unknown := sorted(set(r.targets) - targets):
+            yield "policy.yaml", ("resolutions", n, "targets"), f"no target is called {', '.join(unknown)}"
+    for frequency in sorted({i.frequency for i in plan.indicators} - set(plan.policy.deadlines)):
+        yield "policy.yaml", ("deadlines",), f"there is no deadline for frequency {frequency}"
+    for code in sorted(set(plan.policy.trajectory_of) - {t.target for t in versions}):
+        yield "policy.yaml", ("trajectory_of", code), f"{code} is not a target"
+    for n, t in enumerate(versions):
         if t.indicator not in indicators:
             yield "targets.yaml", (n, "indicator"), f"{t.indicator} is not an indicator"
             continue
@@ -126,12 +158,57 @@ def disagreements(plan: Plan) -> Iterable[tuple[str, tuple[str | int, ...], str]
                 yield "targets.yaml", (n, "unit"), f"unit {t.unit} is unknown"
             elif own is not None and not written.converts_to(own):
                 yield "targets.yaml", (n, "unit"), f"unit {t.unit} measures something else than {own.name}"
+        if t.area is not None and t.area not in areas:
+            yield "targets.yaml", (n, "area"), f"area {t.area} is not in plan.yaml"
         if not plan.head.starts <= t.due <= plan.head.ends:
             yield "targets.yaml", (n, "due"), f"due {t.due} is outside the plan"
     for name, figures in (("baselines.yaml", plan.baselines), ("published.yaml", plan.published)):
         for n, f in enumerate(figures):
             if f.indicator not in indicators:
                 yield name, (n, "indicator"), f"{f.indicator} is not an indicator"
+                continue
+            given, own = unit(f.unit), unit(indicators[f.indicator].unit)
+            if given is None or (own is not None and not given.converts_to(own)):
+                yield name, (n, "unit"), f"unit {f.unit} is unknown, or measures something else than {f.indicator}"
+            if period(f.period) is None:
+                yield name, (n, "period"), f"period {f.period} cannot be read"
+    yield from extension_faults(plan)
+
+
+def extension_faults(plan: Plan) -> Iterable[tuple[str, tuple[str | int, ...], str]]:
+    """Extensions that would hold for nothing, or shorten a deadline."""
+    departments, lead = {d.department for d in plan.departments}, plan.policy.lead_department
+    frequency = {i.indicator: i.frequency for i in plan.indicators}
+    own = {p.label: p for p in calendar_of(plan.head.starts, plan.head.ends)}
+    for n, e in enumerate(plan.policy.extensions):
+        at: tuple[str | int, ...] = ("extensions", n)
+        if e.department not in departments:
+            yield "policy.yaml", (*at, "department"), f"{e.department} is not a department"
+            continue
+        if e.indicator is not None and e.indicator not in frequency:
+            yield "policy.yaml", (*at, "indicator"), f"{e.indicator} is not an indicator"
+            continue
+        if e.indicator is not None and lead.get(e.indicator) != e.department:
+            yield "policy.yaml", (*at, "indicator"), f"{e.indicator} is owed by {lead.get(e.indicator)}"
+            continue
+        read = period(e.period)
+        if read is None or read.label not in own:
+            yield "policy.yaml", (*at, "period"), f"{e.period} is not a period of the plan's own time"
+            continue
+        p = own[read.label]
+        theirs = {i for i, d in lead.items() if d == e.department and e.indicator in (None, i)}
+        owed = {(p.span, p.end) for i in theirs if frequency.get(i) == p.span} | {
+            ("event", t.due)
+            for t in plan.targets
+            if t.indicator in theirs and frequency.get(t.indicator) == "event" and p.start <= t.due <= p.end
+            if p.span == "month"
+        }
+        if not owed:
+            yield "policy.yaml", (*at, "period"), f"{e.department} owes nothing of the kind for {p.label}"
+        for kind, day in sorted(owed):
+            if kind in plan.policy.deadlines and workdays.extended(plan, e).at < workdays.due(plan, kind, day).at:
+                last = workdays.due(plan, kind, day).last_day
+                yield "policy.yaml", (*at, "due"), f"{e.due} is before the deadline that it extends, {last}"
 
 
 def misplaced_clauses(plan: Plan, text: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case, digits and underscores")]
-AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}$", description="GB/T 2260 division code")]
+AreaCode = Annotated[str, Field(pattern=r"^[0-9a-z-]+$", description="GB/T 2260 division code, or the plan's own code")]
 Frequency = Literal["month", "quarter", "year", "event"]
 Measure = Literal["period", "ytd", "end", "yoy", "share", "rank"]
 Direction = Literal["up", "down"]
@@ -20,7 +20,9 @@ Kind = Literal[
     "level", "increment", "growth", "share", "rank", "multiple", "relative", "quota", "milestone", "index", "lost"
 ]
 Comparator = Literal[">=", ">", "<=", "<", "=", "~", "between", "top", "multiple", "exceeds", "done"]
-Shape = Literal["straight_line", "whole"]
+Shape = Literal["straight_line", "whole", "seasonal", "end_loaded", "steps"]
+Half = Literal["morning", "afternoon"]
+Calendar = Literal["china", "weekdays"]
 
 
 class Part(BaseModel):
@@ -69,6 +71,14 @@ class Indicator(Part):
     growth_from_levels: bool = Field(
         default=False, description="the rate may be computed from reported levels where no rate is reported"
     )
+    numerator: Code | None = Field(default=None, description="of a share: the indicator of the part")
+    denominator: Code | None = Field(default=None, description="of a share: the indicator of the whole")
+
+    @model_validator(mode="after")
+    def a_share_has_both(self) -> Self:
+        if (self.numerator is None) != (self.denominator is None):
+            raise ValueError("numerator and denominator go together")
+        return self
 
     @property
     def accumulates(self) -> Literal["flow", "stock", "rate"]:
@@ -88,6 +98,8 @@ class Target(Part):
     unit: str | None = Field(default=None, description="as the plan writes it")
     unit_read_as: str | None = Field(default=None, description="where the plan's unit cannot be meant; say why in note")
     exceeds: Code | None = None
+    baseline: float | None = Field(default=None, description="where the clause itself states one, as it writes it")
+    baseline_period: str | None = None
     due: dt.date
     modality: Literal["state", "ensure", "strive", "seek", "reach", "expect"] = Field(
         description="state: a bare figure; ensure 确保; strive 力争; seek 争取; reach 达到/达; expect 预计"
@@ -97,13 +109,20 @@ class Target(Part):
     clause_offset: Annotated[int, Field(ge=0)]
     clause_length: Annotated[int, Field(gt=0, le=40)]
     note: str | None = None
+    read_otherwise: str | None = Field(default=None, description="why the clause reader is not followed here")
+    since: Annotated[int, Field(ge=1)] = Field(default=1, description="the first revision in which it holds so")
+    until: int | None = Field(default=None, description="the last revision in which it holds so; none: it still does")
 
     @model_validator(mode="after")
     def figure_fits_kind(self) -> Self:
-        if (self.kind == "lost") != (self.value is None and self.kind != "milestone"):
-            raise ValueError("a target has a value, unless its kind is 'lost' or 'milestone'")
+        if (self.value is None) != (self.kind in ("lost", "milestone", "relative")):
+            raise ValueError("a target has a value, unless its kind is 'lost', 'milestone' or 'relative'")
         if (self.comparator == "between") != (self.value_high is not None):
             raise ValueError("value_high goes with comparator 'between', and only with it")
+        if (self.kind == "milestone") != (self.comparator == "done"):
+            raise ValueError("a milestone is 'done' or not, and nothing else is")
+        if (self.baseline is None) != (self.baseline_period is None):
+            raise ValueError("baseline and baseline_period go together")
         if (self.comparator == "exceeds") != (self.exceeds is not None):
             raise ValueError("exceeds names another indicator and goes with comparator 'exceeds', and only with it")
         if len(self.clause) != self.clause_length:
@@ -133,9 +152,30 @@ class Published(Baseline):
     approximate: bool = False
 
 
+class NoTarget(Part):
+    """Numerals of the plan's text that are no target's figure, and why; so that every numeral is accounted for.
+
+    `phrases` holds for every occurrence of a phrase, `at` for one place of the text.
+    """
+
+    reason: Literal["list number", "year or date", "name", "word", "parameter", "damaged text", "not the plan"]
+    phrases: list[str] = []
+    at: list[tuple[int, str]] = Field(default=[], description="(offset, the numeral as it stands there)")
+    note: str | None = None
+
+
+class Revision(Part):
+    """A change of the plan within its year (编制—实施—评估—调整): when it holds from, why, and by which role."""
+
+    revision: Annotated[int, Field(ge=2)]
+    holds_from: dt.date
+    why: str
+    by: str = Field(description="a role or body, never a person's name")
+
+
 class PlanHead(Part):
     plan: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-    revision: int = 1
+    revisions: list[Revision] = Field(default=[], description="after the first, in order")
     name_zh: str
     name_en: str
     text: str = Field(description="file name of the plan's text; the text itself is not part of the project")
@@ -149,9 +189,45 @@ class PlanHead(Part):
     capabilities: list[Capability]
     areas: list[Area]
 
+    @property
+    def revision(self) -> int:
+        return self.revisions[-1].revision if self.revisions else 1
+
+    @model_validator(mode="after")
+    def revisions_follow_each_other(self) -> Self:
+        if [r.revision for r in self.revisions] != list(range(2, 2 + len(self.revisions))):
+            raise ValueError("revisions are numbered 2, 3, … in order")
+        if [r.holds_from for r in self.revisions] != sorted({r.holds_from for r in self.revisions}):
+            raise ValueError("each revision holds from a later date than the one before")
+        return self
+
 
 class Deadline(Part):
-    days: Annotated[int, Field(ge=0)] = Field(description="calendar days after the period's last day; due at midnight")
+    """Counted from the period's last day, or from the day on which a task is due. Exclusive: what comes at noon, or at
+    the midnight that ends the due day, is late."""
+
+    working_days: Annotated[int, Field(ge=1)] | None = Field(default=None, description="by policy.calendar")
+    days: Annotated[int, Field(ge=0)] | None = Field(default=None, description="calendar days")
+    half: Half = Field(default="afternoon", description="morning: by noon; afternoon: by the end of the due day")
+
+    @model_validator(mode="after")
+    def counted_one_way(self) -> Self:
+        if (self.working_days is None) == (self.days is None):
+            raise ValueError("a deadline is counted in working_days or in days, and not in both")
+        return self
+
+
+class Extension(Part):
+    """A department's later deadline for a period, for one indicator or for all that it owes for that period."""
+
+    department: Code
+    indicator: Code | None = Field(default=None, description="none: all that the department owes for the period")
+    period: str
+    due: dt.date
+    half: Half = Field(default="afternoon", description="morning: by noon; afternoon: by the end of the due day")
+    granted_on: dt.date = Field(description="of two for the same figure, the one granted last holds")
+    by: Annotated[str, Field(min_length=1)] = Field(description="a role, never a name")
+    why: Annotated[str, Field(min_length=1)]
 
 
 class Plausible(Part):
@@ -174,29 +250,83 @@ class Pace(Part):
     behind: float
 
 
+class Resolution(Part):
+    """What the city does about a finding of the plan's lint: which figure is tested, and why."""
+
+    finding: Annotated[str, Field(pattern=r"^P[0-9]{2}$", description="the finding's code")]
+    targets: Annotated[list[str], Field(min_length=1, description="the targets that the finding names, all of them")]
+    tested: list[str] = Field(default=[], description="those whose figure is tested; none: not assessable")
+    why: str
+
+    @model_validator(mode="after")
+    def tests_what_it_names(self) -> Self:
+        if not set(self.tested) <= set(self.targets):
+            raise ValueError("tested names targets that the finding does not")
+        return self
+
+
+class Step(Part):
+    by: dt.date
+    share: Annotated[float, Field(ge=0, le=1, description="of the way to the target")]
+
+
 class Policy(Part):
     about_tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(description="relative tolerance of 左右 (~)")
     bare_figure: Literal["at_least_in_direction"] = Field(description="how a figure without a comparator is read")
     lead_department: dict[str, Code]
+    calendar: Calendar = Field(description="whose working days; china: the official ones; weekdays: Monday to Friday")
     deadlines: dict[Frequency, Deadline]
+    extensions: list[Extension] = []
     plausible: Plausible
     pace: Pace
-    trajectory: Shape
+    trajectory: Shape = Field(
+        description="how much of the way to the target is expected by a time. straight_line: in proportion to time; whole:"
+        " all of it at every period; seasonal: the share of the year that a flow had reached at the same time a year"
+        " before (straight_line where that is not known); end_loaded: end_loaded_share; steps: steps"
+    )
     trajectory_of: dict[str, Shape] = Field(default={}, description="exceptions to trajectory, by target")
+    end_loaded_share: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=4, max_length=4)] | None = (
+        Field(
+            default=None,
+            description="share of the way that is expected after each quarter of the time to the due date; even in between",
+        )
+    )
+    steps: dict[str, list[Step]] = Field(
+        default={}, description="by target: which share is expected from which day on; 0 before, 1 from the due date"
+    )
     status_credit: dict[Literal["achieved", "ahead", "on_pace", "behind", "far_behind", "missed"], float] = Field(
         description="what a target of this status adds to a capability's score, 0 to 1"
     )
     scorecard_weights: dict[Literal["timeliness", "quality", "attainment"], float]
+    resolutions: list[Resolution] = Field(default=[], description="what is done about the findings of the plan's lint")
+
+    @model_validator(mode="after")
+    def shares_rise(self) -> Self:
+        if "end_loaded" in (self.trajectory, *self.trajectory_of.values()) and self.end_loaded_share is None:
+            raise ValueError("a trajectory that is end_loaded needs end_loaded_share")
+        if (shares := self.end_loaded_share) and (shares != sorted(shares) or shares[-1] != 1):
+            raise ValueError("end_loaded_share never falls and ends in 1")
+        if self.trajectory == "steps":
+            raise ValueError("steps are a target's own: trajectory_of, never trajectory")
+        stepwise = {target for target, shape in self.trajectory_of.items() if shape == "steps"}
+        if stepwise != set(self.steps):
+            raise ValueError(f"steps and trajectory_of disagree about {', '.join(sorted(stepwise ^ set(self.steps)))}")
+        for target, steps in self.steps.items():
+            if [s.share for s in sorted(steps, key=lambda s: s.by)] != sorted(s.share for s in steps):
+                raise ValueError(f"steps of {target}: a later share is not lower than an earlier one")
+        return self
 
 
 class Plan(Part):
     head: PlanHead
     departments: list[Department]
     indicators: list[Indicator]
-    targets: list[Target]
+    targets: list[Target] = Field(description="as they hold now")
+    superseded: list[Target] = Field(default=[], description="as they held in earlier revisions")
     baselines: list[Baseline]
     published: list[Published]
     policy: Policy
+    numerals: list[NoTarget] = Field(description="what every other numeral of the text is")
     digest: str = Field(description="sha256 over the plan's files; what changes it changes every table made from it")
 
     @property

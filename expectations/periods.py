@@ -1,6 +1,8 @@
 """Reporting periods: as departments write them, and the plan's own calendar of them.
 
-A period is stored by one label: `2022-03`, `2022Q1`, `2022H1`, `2022`.
+A period is stored by one label: `2022-03`, `2022Q1`, `2022H1`, `2022`. Where a plan's year does not start in January
+(`first_month`), its years carry the number of the year in which they start; months, quarters and halves are the
+calendar's.
 """
 
 from __future__ import annotations
@@ -45,10 +47,11 @@ class Period(NamedTuple):
     @property
     def label(self) -> str:
         """The label of the period in which this one ends, taken alone."""
-        return label(self.end, self.span)
+        return label(self.start if self.span == "year" else self.end, self.span)
 
 
 def label(end: dt.date, span: Span) -> str:
+    """The label of the period of the calendar that ends on `end`."""
     if span == "month":
         return f"{end:%Y-%m}"
     if span == "year":
@@ -64,9 +67,24 @@ def ending(year: int, number: int, span: Span, cumulative: bool = False) -> Peri
     return Period(dt.date(year, first, 1), dt.date(year, last, calendar.monthrange(year, last)[1]), span, cumulative)
 
 
+def year_of(day: dt.date, first_month: int) -> int:
+    """The number of the year, counted from `first_month`, in which `day` lies."""
+    return day.year if day.month >= first_month else day.year - 1
+
+
+def year_from(year: int, first_month: int) -> Period:
+    """The twelve months from `first_month` of `year`."""
+    following = dt.date(year + (first_month > 1), (first_month - 2) % 12 + 1, 1)
+    last = calendar.monthrange(following.year, following.month)[1]
+    return Period(dt.date(year, first_month, 1), following.replace(day=last), "year", False)
+
+
 @lru_cache(maxsize=65536)
-def period(text: str) -> Period | None:
-    """The period that `text` names, or None. White space and full-width forms are ignored."""
+def period(text: str, first_month: int = 1) -> Period | None:
+    """The period that `text` names, or None. White space and full-width forms are ignored.
+
+    A year runs from `first_month`; every other form means the calendar, as it is written.
+    """
     written = "".join(unicodedata.normalize("NFKC", text).split()).casefold()
     for pattern, span, cumulative in COMPILED:
         if found := pattern.fullmatch(written):
@@ -74,16 +92,18 @@ def period(text: str) -> Period | None:
             if year < 1900:
                 return None
             number = {"上": "1", "下": "2"}.get(number) or CHINESE.get(number, number)
-            return ending(year, int(number), span, cumulative)
+            return year_from(year, first_month) if span == "year" else ending(year, int(number), span, cumulative)
     return None
 
 
-def calendar_of(starts: dt.date, ends: dt.date) -> list[Period]:
-    """Every month, quarter and year that lies within the two dates."""
+def calendar_of(starts: dt.date, ends: dt.date, first_month: int | None = None) -> list[Period]:
+    """Every month, quarter and year that lies within the two dates; years run from `first_month`, or that of `starts`."""
+    first_month = first_month or starts.month
     return [
         p
         for year in range(starts.year, ends.year + 1)
         for span in ("month", "quarter", "year")
         for number in range(1, 12 // MONTHS[span] + 1)
-        if (p := ending(year, number, span)).start >= starts and p.end <= ends
+        if (p := year_from(year, first_month) if span == "year" else ending(year, number, span)).start >= starts
+        and p.end <= ends
     ]

@@ -10,7 +10,7 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-MULTIPLES = {"百": 1e2, "千": 1e3, "万": 1e4, "十万": 1e5, "百万": 1e6, "千万": 1e7, "亿": 1e8, "百亿": 1e10,
+MULTIPLES = {"百": 1e2, "千": 1e3, "万": 1e4, "十万": 1e5, "百万": 1e6, "千万": 1e7, "亿": 1e8, "十亿": 1e9, "百亿": 1e10,
              "千亿": 1e11, "万亿": 1e12}  # fmt: skip
 
 COUNTERS = [
@@ -118,8 +118,10 @@ SPELLINGS = {
     "percent": "%", "pct": "%", "百分之": "%", "pp": "百分点", "rmb": "元", "cny": "元", "yuan": "元", "usd": "美元",
     "km": "公里", "m": "米", "km2": "平方公里", "m2": "平方米", "ha": "公顷", "t": "吨", "people": "人", "persons": "人",
     "person": "人", "year": "年", "years": "年", "month": "月", "months": "月", "day": "天", "days": "天", "rank": "位",
-    "km/km2": "公里/平方公里", "μg/m3": "微克/立方米", "个/次": "个",
+    "item": "个", "items": "个", "km/km2": "公里/平方公里", "μg/m3": "微克/立方米", "个/次": "个",
 }  # fmt: skip
+
+WORDS = {"thousand": "千", "million": "百万", "billion": "十亿"}
 
 
 class Unit(NamedTuple):
@@ -139,6 +141,9 @@ class Unit(NamedTuple):
 def unit(text: str) -> Unit | None:
     """The unit that `text` names, or None. White space, full-width forms and a bracketing 单位: are ignored."""
     name = "".join(unicodedata.normalize("NFKC", text).split()).removeprefix("单位:").strip("()[]【】").casefold()
+    for word, multiple in WORDS.items():
+        if name.startswith(word):
+            name = multiple + SPELLINGS.get(base := name.removeprefix(word), base)
     name = SPELLINGS.get(name, name)
     if "/" in name:
         above, _, below = name.partition("/")

@@ -70,38 +70,53 @@ def samples(seed: int) -> None:
 
 @main.command()
 @click.option("--schemas", is_flag=True, help="Write the JSON Schemas that let an editor complete a plan's files.")
-def plan(schemas: bool) -> None:
-    """Compile the plan: print what it holds, or every fault with file and line."""
-    from expectations.compiled import compiled
-    from expectations.load import PLANS, misplaced_clauses
+@click.option(
+    "--draft",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Print a draft of targets.yaml, as the clause reader reads this text.",
+)
+@click.option("--year", type=int, help="The year of the draft's plan.")
+@click.option("--diff", nargs=2, type=int, help="Say what changed from one revision of the plan to another.")
+def plan(schemas: bool, draft: Path | None, year: int | None, diff: tuple[int, int] | None) -> None:
+    """Compile the plan: print what it holds and what is wrong with it, or every fault with file and line."""
+    from expectations.load import PLANS
     from expectations.load import schemas as schema_texts
 
-    config = settings()
     if schemas:
         for name, schema in schema_texts().items():
             (PLANS / "schema" / name).write_text(schema, "utf-8")
         return
+    if draft is not None:
+        from expectations.clauses import draft as drafted
+
+        if year is None:
+            raise click.UsageError("--draft needs --year: dates such as 7月底 are of that year")
+        click.echo(drafted(draft.read_bytes().decode("utf-8"), year), nl=False)
+        return
+    config = settings()
     loaded = config.plan()
-    tables = compiled(loaded)
-    click.echo(f"{loaded.head.name_zh} ({loaded.head.plan}, revision {loaded.head.revision})")
-    for name in ("target", "indicator", "department", "obligation", "published", "rule"):
-        click.echo(f"  {name:<12}{tables[name].height:>6}")
-    text = config.plan_text(loaded)
-    if not text.is_file():
-        click.echo(f"  the plan's text is not at hand ({text}): clauses not checked")
-    elif faults := misplaced_clauses(loaded, text.read_text("utf-8")):
-        click.echo("\n".join(faults), err=True)
+    if diff is not None:
+        from expectations.revisions import diff as difference
+
+        click.echo("\n".join(difference(loaded, *diff)) or "nothing changed")
+        return
+    from pipelines.planned import show_plan
+
+    if not show_plan(loaded, config.plan_text(loaded)):
         sys.exit(1)
-    else:
-        click.echo("  every clause stands at its place in the text")
 
 
 @main.command()
 def docs() -> None:
     """Write the generated pages of docs/."""
+    from expectations.load import PLANS, load_plan
+    from expectations.page import page
     from warehouse.dictionary import markdown
 
     (ROOT / "docs" / "dictionary.md").write_text(markdown(), "utf-8")
+    (ROOT / "docs" / "plan").mkdir(exist_ok=True)
+    for folder in sorted(path.parent for path in PLANS.glob("*/plan.yaml")):
+        (ROOT / "docs" / "plan" / f"{folder.name}.md").write_text(page(load_plan(folder)), "utf-8")
 
 
 @main.command()

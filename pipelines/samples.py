@@ -29,6 +29,7 @@ import xlsxwriter
 from expectations.model import Department, Indicator, Plan, Target
 from expectations.periods import Period, calendar_of
 from expectations.units import unit
+from expectations.workdays import due, is_workday
 
 LABEL = "合成样例数据，非真实数据 SYNTHETIC SAMPLE DATA"
 CREATED = dt.datetime(2022, 1, 1)  # a workbook's own date; fixed, so that the bytes are
@@ -239,7 +240,7 @@ class Writer:
                 form = "xlsx" if messy and self.form == "wide" else self.form  # a mess is made of one period's rows
                 if form == "wide":
                     together = [p for p in periods if p.end <= last.end and p.span in {t.span for t in together}]
-                deadline = last.end + dt.timedelta(days=self.plan.policy.deadlines[last.span].days)  # type: ignore[index]
+                deadline = due(self.plan, last.span, last.end).last_day  # type: ignore[arg-type]
                 sent = self.working_hour(deadline, last.label, not_before=last.end + dt.timedelta(days=1))
                 yield last, self.file(last.label, form, year, sent, together)
 
@@ -258,7 +259,9 @@ class Writer:
         """A time on a working day, a few days before the deadline."""
         rng = random.Random(f"{self.key}:{label}")
         day = deadline - dt.timedelta(days=rng.randint(1, 4))
-        day = max(day - dt.timedelta(days=max(day.weekday() - 4, 0)), not_before)
+        while not is_workday(day, self.plan.policy.calendar):
+            day -= dt.timedelta(days=1)
+        day = max(day, not_before)
         time = dt.time(rng.choice([9, 10, 11, 14, 15, 16]), rng.randrange(60), rng.randrange(60))
         return dt.datetime.combine(day, time, ZoneInfo(self.plan.head.timezone))
 
@@ -398,7 +401,7 @@ def other_speaker(f: File, plan: Plan) -> File:
 FULL_WIDTH = {ord(c): chr(ord(c) + 0xFEE0) for c in "0123456789."}
 STRANGER = {"indicator": "no_such_indicator", "name": "不在计划内的指标"}
 MESSES: dict[str, Maker] = {
-    "late": lambda f, at, plan: [f.later(8)],  # Q07
+    "late": lambda f, at, plan: [f.later(14)],  # Q07; more than any holidays
     "missing": lambda f, at, plan: [],  # M01
     "correction": correction,  # Q09
     "unknown_indicator": lambda f, at, plan: [replace(f, rows=(*f.rows, f.rows[at]._replace(**STRANGER)))],  # V01
@@ -483,7 +486,7 @@ PLACES = [
     Place("above_100", "month", 4, 0, "share"),
     Place("late", "quarter", 3, 0),
     Place("missing", "quarter", 2, 1),
-    Place("other_counter", "quarter", 2, 2, "counter"),
+    Place("other_counter", "quarter", 3, 2, "counter"),
 ]  # fmt: skip
 
 

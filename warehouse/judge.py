@@ -6,6 +6,7 @@ cumulative figure is compared with the months before it, so `quality` covers the
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ import polars as pl
 
 from expectations.compiled import compiled
 from expectations.model import Plan
+from expectations.periods import year_of
 from expectations.units import unit
 from warehouse.landing import ledger
 from warehouse.store import Store, connect, copy_to, files_sql, write_whole
@@ -87,13 +89,17 @@ def stale_months(store: Store, plan: Plan) -> list[str]:
     return sorted(left | {month for month, digest in inputs.items() if judged.get(month) != digest})
 
 
-def later_in_the_year(months: Iterable[str], known: Sequence[str]) -> list[str]:
-    """`months`, and the later ones of the same years among `known`: a cumulative figure looks back."""
+def plan_year(month: str, plan: Plan) -> int:
+    return year_of(dt.date.fromisoformat(f"{month}-01"), plan.head.starts.month)
+
+
+def later_in_the_year(months: Iterable[str], known: Sequence[str], plan: Plan) -> list[str]:
+    """`months`, and the later ones of the same plan years among `known`: a cumulative figure looks back."""
     chosen = set(months)
-    first: dict[str, str] = {}
+    first: dict[int, str] = {}
     for m in sorted(chosen):
-        first.setdefault(m[:4], m)
-    return sorted(chosen | {m for m in known if m[:4] in first and m >= first[m[:4]]})
+        first.setdefault(plan_year(m, plan), m)
+    return sorted(chosen | {m for m in known if (year := plan_year(m, plan)) in first and m >= first[year]})
 
 
 def validity(store: Store, plan: Plan, months: Sequence[str], progress: Progress = lambda _: None) -> Judged:
@@ -128,7 +134,7 @@ def quality(store: Store, plan: Plan, months: Sequence[str], progress: Progress 
     """Flags the kept rows of the months, and of the later months of their years, and writes quality of each."""
     from expectations.suites import QUALITY
 
-    chosen = later_in_the_year(months, months_with_rows(store)) if months else []
+    chosen = later_in_the_year(months, months_with_rows(store), plan) if months else []
     wanted = [m for m in chosen if (store.months / m / "row.parquet").exists()]
     if not wanted:
         return Judged()
@@ -373,7 +379,7 @@ select
     x.code_indicator, x.code_name, x.indicator,
     i.lead_department, i.frequency, i.unit as own_unit, i.measure as own_measure, i.possible_low, i.possible_high,
     coalesce(i.whole_number, false) as whole_number,
-    p.history_from, p.ends as plan_ends, p.city,
+    p.history_from, p.starts as plan_starts, p.ends as plan_ends, p.city,
     f.period_start < p.history_from or f.period_end > p.ends as outside_plan,
     case when coalesce(trim(f.area_text), '') = '' then p.city else a.area end as area,
     case when coalesce(trim(f.measure_text), '') <> '' then m.measure
@@ -408,11 +414,11 @@ select r.* exclude (converted, period_start, stated_span, cumulative, own_span),
     case when r.unit_state in ('own', 'other counter') and r.value_state = 'figure' then r.converted end as value,
     d.period, d.period_start as known_start, ia.area is not null as area_reported
 from resolved r
--- a full year, a half and 1-3月 say how things stand since 1 January: for a cumulative figure, a stock or a rate that is
+-- a full year, a half and 1-3月 say how things stand since the year began: for a cumulative figure, a stock or a rate that is
 -- the figure of the indicator's own period that ends there; for a figure "in the period alone" it is another period
 left join period d on d.span = r.own_span and d.period_end = r.period_end
     and (r.stated_span = r.own_span
-         or ((r.cumulative or r.stated_span in ('half', 'year')) and month(r.period_start) = 1 and r.measure <> 'period'))
+         or ((r.cumulative or r.stated_span in ('half', 'year')) and month(r.period_start) = month(r.plan_starts) and r.measure <> 'period'))
 left join indicator_area ia on ia.indicator = r.indicator and ia.area = r.area;
 
 create or replace table judged as
@@ -498,31 +504,29 @@ def _kept(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, months: Sequ
 
     An explanation counts for the figure, on whichever of the department's rows it stands.
     """
-    years = {m[:4] for m in months}
-    known = [p for p in sorted(store.months.glob("*/observation.parquet")) if p.parent.name[:4] in years]
+    years = {plan_year(m, plan) for m in months}
+    known = [p for p in sorted(store.months.glob("*/observation.parquet")) if plan_year(p.parent.name, plan) in years]
     paths = [p for m in months if (p := store.months / m / "row.parquet").exists()]
     con.execute(
         f"""
         create or replace table kept as
         with earlier as (
-            select department, indicator, area, period,
-                lag(value) over w as earlier_value, lag(period) over w as earlier_period
-            from read_parquet({files_sql(known)})
-            where measure = 'ytd' and known_to is null
-            window w as (partition by department, indicator, area, year(period_end) order by period_end, period)
+            select o.department, o.indicator, o.area, o.period,
+                lag(o.value) over w as earlier_value, lag(o.period) over w as earlier_period
+            from read_parquet({files_sql(known)}) o
+            join period d using (period)
+            where o.measure = 'ytd' and o.known_to is null
+            window w as (partition by o.department, o.indicator, o.area, d.plan_year order by o.period_end, o.period)
         ), explained as (
             select distinct department, indicator, area, period, measure, value, true as explained_somewhere
             from read_parquet({files_sql(paths)}) where kept and explained
-        ), clauses as (
-            select indicator, min_by(clause, target) as clause from target where kind <> 'lost' group by all
         )
         select row_number() over () as row_id, r.* replace (coalesce(x.explained_somewhere, false) as explained), e.earlier_value, e.earlier_period, b.plausible_low, b.plausible_high,
-            b.plausible_basis, c.clause, o.due_at, p.zone
+            b.plausible_basis, b.clause, o.due_at, p.zone
         from read_parquet({files_sql(paths)}) r
         cross join plan p
         left join earlier e using (department, indicator, area, period)
-        left join plausible b using (indicator, period)
-        left join clauses c using (indicator)
+        left join plausible b using (indicator, area, period)
         left join obligation o using (department, indicator, area, period)
         left join explained x using (department, indicator, area, period, measure, value)
         where r.kept

@@ -196,7 +196,7 @@ def _keep(store: Store, file: Path) -> str:
 def reader_id(plan: Plan) -> str:
     """What a reading depends on besides the bytes: where it changes, files are read again."""
     names = sorted((d.department, *sorted({d.name_zh, d.name_en, *d.aliases})) for d in plan.departments)
-    window = (plan.head.history_from, plan.head.ends)
+    window = (plan.head.history_from, plan.head.starts, plan.head.ends)
     return f"{readers.READER_VERSION}-{hashlib.sha256(repr((names, window)).encode()).hexdigest()[:12]}"
 
 
@@ -267,11 +267,14 @@ def _read(store: Store, plan: Plan, department: str, path: str, sha256: str, siz
 
 
 def _with_months(rows: pl.DataFrame, plan: Plan, received_at: int) -> pl.DataFrame:
-    """The rows with period_start, period_end, span, cumulative (as the period's text reads) and month."""
+    """The rows with period_start, period_end, span, cumulative (as the period's text reads) and month.
+
+    A year is the plan's own: of a plan that starts in April, 2024 means April 2024 to March 2025.
+    """
     first, last = f"{plan.head.history_from:%Y-%m}", f"{plan.head.ends:%Y-%m}"
     received = f"{dt.datetime.fromtimestamp(received_at / 1e6, ZoneInfo(plan.head.timezone)):%Y-%m}"
     spellings = rows["period_text"].drop_nulls().unique().to_list()
-    found = [(s, *p) for s in spellings if (p := period(s))]
+    found = [(s, *p) for s in spellings if (p := period(s, plan.head.starts.month))]
     schema = {
         "period_text": pl.String, "period_start": pl.Date, "period_end": pl.Date, "span": pl.String, "cumulative": pl.Boolean,
     }  # fmt: skip

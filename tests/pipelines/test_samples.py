@@ -15,6 +15,7 @@ from expectations.load import PLANS, load_plan
 from expectations.model import Department, Plan
 from expectations.periods import period
 from expectations.units import unit
+from expectations.workdays import due
 from pipelines.samples import LABEL, MESSES, PLACES, write_samples
 from warehouse.readers import Reading, read
 from warehouse.readers.delimited import decoded
@@ -135,7 +136,7 @@ def test_sent_in_working_hours_after_the_period(plan: Plan, root: Path, readings
         assert sent.date() > p.end
         assert 9 <= sent.hour < 17
         if "更正" not in name and "history" not in name:
-            late += sent.date() > p.end + dt.timedelta(days=plan.policy.deadlines[p.span].days)  # type: ignore[index]
+            late += sent >= due(plan, p.span, p.end).at  # type: ignore[arg-type]
     assert late == sum(place.mess == "late" for place in PLACES)
 
 

@@ -134,10 +134,15 @@ def test_the_approximate_and_the_implausible_figure_are_flagged_and_count(year_e
 def test_every_target_stands_once_at_the_years_end_with_one_status(year_end: Night) -> None:
     counts = {
         r["status"]: r["n"]
-        for r in year_end.ask("select status, count(*) as n from progress where period_end = '2022-12-31' group by all")
+        for r in year_end.ask(
+            "select status, count(*) as n from (select status from progress"
+            " qualify row_number() over (partition by target order by period_end desc) = 1) group by all"
+        )
     }
-    assert counts == {"missed": 8, "achieved": 3, "not_assessable": 1, "not_reported": 20}
-    assert sum(counts.values()) == year_end.one("select count(*) as n from target")["n"] == 32
+    # 11 headline targets have a real figure, and one of the chapters' (rural income above growth: 1.6 against 3.5);
+    # 15 figures are lost from the text, and what is to double (T0324) has no baseline
+    assert counts == {"missed": 9, "achieved": 3, "not_assessable": 16, "not_reported": 226}
+    assert sum(counts.values()) == year_end.one("select count(*) as n from target")["n"] == 254
     assert year_end.made.odd_targets.is_empty()
 
 
@@ -150,10 +155,13 @@ def test_missing_is_not_bad_and_zero_is_not_missing(year_end: Night) -> None:
     silent = year_end.ask("from progress where status = 'not_reported'")
     assert all(r["actual"] is None and r["attainment"] is None and r["gap"] is None for r in silent)
     scores = {c["capability"]: c for c in year_end.ask("from capability_score where period = '2022-12'")}
-    assert (scores["culture"]["targets"], scores["culture"]["not_reported"], scores["culture"]["score"]) == (3, 3, None)
-    assert (scores["hub"]["not_reported"], scores["hub"]["not_assessable"]) == (1, 1)
-    assert scores["city_scale"]["behind"] == scores["city_scale"]["targets"] == 5
-    assert scores["city_scale"]["score"] == 0
+    culture = scores["culture"]
+    assert (culture["not_reported"], culture["score"]) == (culture["targets"], None)
+    assert (scores["city_scale"]["behind"], scores["city_scale"]["achieved"], scores["city_scale"]["score"]) == (
+        6,
+        0,
+        0,
+    )
     for score in scores.values():
         states = ("achieved", "on_pace", "behind", "not_reported", "not_due", "not_assessable")
         assert sum(score[s] for s in states) == score["targets"]
@@ -170,7 +178,9 @@ def test_nothing_is_known_before_it_was_received(year_end: Night) -> None:
         "select count(actual) as n from progress_as_known_at(?) where period_end > '2021-12-31'", IN_TIME - dt.timedelta(seconds=1)
     )  # fmt: skip
     assert before["n"] == 0
-    after = year_end.one("select count(actual) as n from progress_as_known_at(?)", IN_TIME)
+    after = year_end.one(
+        "select count(distinct indicator) as n from progress_as_known_at(?) where actual is not null", IN_TIME
+    )
     assert after["n"] == len(VERDICTS)
 
 

@@ -231,7 +231,7 @@ def test_publishing_twice_with_nothing_new_keeps_the_release(night: Callable[...
 
 
 def test_a_deadline_that_passes_makes_a_release_due(night: Callable[..., Night], plan: Plan) -> None:
-    before = dt.datetime(2023, 1, 14, 9, tzinfo=NOW.tzinfo)  # December's figures are due by the end of the 15th
+    before = dt.datetime(2023, 1, 15, 9, tzinfo=NOW.tzinfo)  # December's figures are due by the end of the 16th
     one = night(SECOND, now=before)
     assert pending(one.store, plan, before + dt.timedelta(hours=20)) == ([], False)
     assert pending(one.store, plan, before + dt.timedelta(days=2)) == ([], True)

@@ -23,7 +23,7 @@ from warehouse.landing import ledger
 from warehouse.store import Store, connect, copy_to, files_sql, write_whole
 from warehouse.version import code_version
 
-FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", "published", "baseline", "period",
+FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", "target_version", "published", "baseline", "period",
              "trajectory", "pace", "status_credit", "scorecard_weight"]  # fmt: skip
 MADE = ["observation", "obligation", "finding", "submission", "progress", "capability_score", "scorecard", "rule"]
 TABLES = [*FROM_PLAN, *MADE]

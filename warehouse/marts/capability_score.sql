@@ -4,7 +4,7 @@ with latest as (
     select p.period, t.target, i.capability, g.status, g.synthetic,
         row_number() over (partition by p.period, t.target order by g.period_end desc nulls last) as nth
     from period p
-    cross join target t
+    join target t on t.tested
     join indicator i on i.indicator = t.indicator
     left join progress g on g.target = t.target and g.period_end <= p.period_end
     where p.in_plan

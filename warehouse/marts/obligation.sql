@@ -15,7 +15,7 @@ select
          when g.answered_at is not null then 'not_available'
          when o.due_at <= (select as_of from params) then 'missing'
          else 'not_due' end as state,
-    o.period_end, i.frequency
+    o.period_end, i.frequency, o.due_basis, o.extended
 from obligation_due o
 join indicator i on i.indicator = o.indicator
 left join given g on g.department = o.department and g.indicator = o.indicator and g.area = o.area and g.period = o.period

@@ -26,7 +26,7 @@ with quarters as (
     select q.quarter, i.lead_department as department, g.status, g.attainment, g.synthetic,
         row_number() over (partition by q.quarter, t.target order by g.period_end desc nulls last) as nth
     from quarters q
-    cross join target t
+    join target t on t.tested
     join indicator i on i.indicator = t.indicator
     left join progress g on g.target = t.target and g.period_end <= q.period_end
 ), reached as (

@@ -3,7 +3,8 @@
 All of it is compiled from the plan: who owes what and by when, units, targets, baselines. The same plan and seed give
 the same bytes and the same modification times (a file's time is when the department sent it). Random numbers belong to
 an indicator or a department, so that a department appended to a plan leaves the others' files as they were. Every file
-is labelled synthetic by its name and, where it has lines, by its first. Indicators of frequency event are not sampled.
+is labelled synthetic by its name and, where it has lines, by its first. Of indicators of frequency
+event the dated tasks are sampled: most are done when they are due.
 
 A department sends a file a reporting period (quarterly figures go with the month's), one for the year's figures, and
 one with all figures of each year before the plan. `MESSES` says what can go wrong and which rule that meets, `PLACES`
@@ -20,6 +21,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -27,7 +29,7 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 
 from expectations.model import Department, Indicator, Plan, Target
-from expectations.periods import Period, calendar_of
+from expectations.periods import Period, calendar_of, ending
 from expectations.units import unit
 from expectations.workdays import due, is_workday
 
@@ -46,6 +48,7 @@ SPELLINGS = {
 }
 MEASURES = {"period": "当期", "ytd": "累计", "end": "期末", "yoy": "同比", "share": "占比", "rank": "位次"}
 EXTENSIONS = {"wide": "xlsx", "gb18030": "csv", "semicolons": "csv"}  # of forms not named like theirs
+DONE = 0.8  # of the dated tasks, in time
 REACHED, NEARLY, SHORT = (1.0, 1.06), (0.93, 0.99), (0.6, 0.84)  # the last figure as a share of the target
 
 Cell = float | str | dt.date
@@ -243,6 +246,28 @@ class Writer:
                 deadline = due(self.plan, last.span, last.end).last_day  # type: ignore[arg-type]
                 sent = self.working_hour(deadline, last.label, not_before=last.end + dt.timedelta(days=1))
                 yield last, self.file(last.label, form, year, sent, together)
+
+    def tasks(self) -> Iterator[tuple[Period, File]]:
+        """A file for each month in which dated tasks of the department fall due: done (1), or not (0)."""
+        owed = {i.indicator: i for i in self.owed if i.frequency == "event"}
+        dated = [t for t in self.plan.targets if t.kind == "milestone" and t.indicator in owed]
+        for year, month in sorted({(t.due.year, t.due.month) for t in dated}):
+            own = [t for t in dated if (t.due.year, t.due.month) == (year, month)]
+            p = ending(year, month, "month")
+            deadline = due(self.plan, "event", max(t.due for t in own)).last_day
+            sent = self.working_hour(deadline, f"{p.label}-tasks", not_before=p.end + dt.timedelta(days=1))
+            rows = tuple(
+                self.row(owed[t.indicator], t.area or self.plan.city, p, "xlsx")._replace(
+                    value=float(random.Random(f"{self.key}:{t.target}").random() < DONE), unit=owed[t.indicator].unit
+                )
+                for t in own
+            )
+            code, name = self.department.department, self.department.name_zh
+            # PLACES knows no such file: no mess is made of it
+            yield (
+                p._replace(cumulative=True),
+                File(code, name, year, f"{p.label}-tasks-synthetic", "xlsx", sent, rows, self.headers, self.banner),
+            )
 
     def file(self, label: str, form: str, year: int, sent: dt.datetime, periods: list[Period]) -> File:
         rows = tuple(
@@ -507,7 +532,8 @@ def write_samples(plan: Plan, root: Path, seed: int = 2022) -> list[Path]:
     """Writes `<root>/<department>/<year>/<file>` for every department, each dated by when it was sent."""
     figures, paths = Figures(plan, seed), []
     for department in plan.departments:
-        for last, ordinary in Writer(figures, department).files():
+        writer = Writer(figures, department)
+        for last, ordinary in chain(writer.files(), writer.tasks()):
             for file in sent_instead(ordinary, last, plan):
                 path = root / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)

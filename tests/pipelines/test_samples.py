@@ -131,11 +131,13 @@ def test_sent_in_working_hours_after_the_period(plan: Plan, root: Path, readings
     for name in readings:
         path = root / name
         sent = dt.datetime.fromtimestamp(path.stat().st_mtime, ZoneInfo(plan.head.timezone))
-        p = period(path.name.split("-synthetic")[0].removesuffix("-history"))
+        p = period(path.name.split("-synthetic")[0].removesuffix("-history").removesuffix("-tasks"))
         assert p is not None
         assert sent.date() > p.end
         assert 9 <= sent.hour < 17
-        if "更正" not in name and "history" not in name:
+        if "-tasks" in name:
+            assert sent < due(plan, "event", p.end).at
+        elif "更正" not in name and "history" not in name:
             late += sent >= due(plan, p.span, p.end).at  # type: ignore[arg-type]
     assert late == sum(place.mess == "late" for place in PLACES)
 

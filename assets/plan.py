@@ -9,8 +9,12 @@ from assets.shown import table
 from expectations.agreement import disagreements
 from expectations.compiled import compiled
 from expectations.coverage import coverage
+from expectations.lint import lint
 from expectations.load import misplaced_clauses
 from expectations.model import Plan
+from expectations.workdays import unknown_years
+
+LINT = ["code", "state", "zh", "en"]
 
 
 @dg.asset(
@@ -27,6 +31,16 @@ from expectations.model import Plan
             "clauses_read_alike",
             asset="plan",
             description="The clause reader reads each target's clause as the registry has it, or the target says why not.",
+        ),
+        dg.AssetCheckSpec(
+            "lint_resolved",
+            asset="plan",
+            description="What the plan's targets say against each other is resolved by a line of policy.",
+        ),
+        dg.AssetCheckSpec(
+            "calendar_known",
+            asset="plan",
+            description="The official calendar of working days is known for every year in which something is due.",
         ),
         dg.AssetCheckSpec(
             "numerals_covered",
@@ -50,6 +64,7 @@ def plan(compiled_plan: dg.ResourceParam[Plan], plan_text: dg.ResourceParam[Path
         coverage([*compiled_plan.targets, *compiled_plan.superseded], compiled_plan.numerals, text) if at_hand else None
     )
     apart = disagreements(compiled_plan, text) if at_hand else []
+    found, years = lint(compiled_plan), unknown_years(compiled_plan)
     absent = f"not at hand ({plan_text}): not checked"
     return dg.MaterializeResult(
         metadata={
@@ -77,6 +92,20 @@ def plan(compiled_plan: dg.ResourceParam[Plan], plan_text: dg.ResourceParam[Path
                 passed=not apart,
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={"read otherwise": "\n".join(apart) or ("none" if at_hand else absent)},
+            ),
+            dg.AssetCheckResult(
+                check_name="lint_resolved",
+                passed=all(f.state != "open" for f in found),
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "findings": table(pl.DataFrame([(f.code, f.state, f.zh, f.en) for f in found], LINT, orient="row"))
+                },
+            ),
+            dg.AssetCheckResult(
+                check_name="calendar_known",
+                passed=not years,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"years not known, Monday to Friday assumed": ", ".join(map(str, years)) or "none"},
             ),
             dg.AssetCheckResult(
                 check_name="numerals_covered",

@@ -70,3 +70,17 @@ def test_what_changed_between_two_revisions_reads_well(revised: Plan) -> None:
 def test_two_versions_that_hold_at_once_are_refused_by_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match=r"targets\.yaml:\d+: .*T101 is given twice in revision 2"):
         load_plan(revised_folder(tmp_path, overlap=True))
+
+
+def test_a_target_of_a_later_year_is_followed_on_its_way(tmp_path: Path, night: Callable[..., Night]) -> None:
+    folder = revised_folder(tmp_path)
+    targets = folder / "targets.yaml"
+    text = targets.read_text("utf-8")
+    [old] = re.findall(r"(?ms)^- \{?\s*target: T103\b.*?(?=^- |\Z)", text)
+    targets.write_text(text.replace(old, old.replace("due: 2022-12-31", "due: 2025-12-31")), "utf-8")
+    file = {"statistics/a.csv": long_csv(("resident_population", "", "2022", "", 914.7, "万人"))}
+    year = night(file, plan=load_plan(folder)).progress("T103", "2022")
+    # a quarter of the way from 911.8 (2021) to 925 (2025) is 915.1
+    assert year["expected"] == pytest.approx(911.8 + (925 - 911.8) / 4)
+    assert year["pace"] == pytest.approx((914.7 - 911.8) / (915.1 - 911.8))
+    assert year["status"] == "behind"

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+from ruamel.yaml import YAML
 
 from expectations.load import FILES, PLANS, PlanError, load_plan, misplaced_clauses, schemas
 from expectations.model import Plan
@@ -158,3 +160,10 @@ def test_a_file_names_the_schema_that_an_editor_checks_it_by(name: str) -> None:
 
 def test_the_committed_schemas_are_those_of_the_model() -> None:
     assert {p.name: p.read_text(encoding="utf-8") for p in (PLANS / "schema").iterdir()} == schemas()
+
+
+@pytest.mark.parametrize("folder", [PLANS / "shenyang-2022", Path(__file__).parents[1] / "plans" / "rivermouth-2024"])
+def test_the_quick_parser_and_the_one_that_knows_lines_read_the_same(folder: Path) -> None:
+    for name in FILES:
+        text = (folder / name).read_text("utf-8")
+        assert yaml.load(text, Loader=yaml.CSafeLoader) == YAML(typ="rt").load(text), name

@@ -7,7 +7,9 @@ import polars as pl
 
 from assets.shown import table
 from expectations.model import Plan
-from warehouse.landing import land, ledger, read_landed
+from warehouse.landing import land
+from warehouse.ledger import ledger
+from warehouse.reading import read_landed
 from warehouse.store import Store
 
 

@@ -12,14 +12,14 @@ def main(part: str, rows: int, root: Path) -> None:
     with Stages() as stage:
         with stage("imports"):
             from bench.city import AS_OF, plan_of
-            from warehouse import judge, landing, marts, release
+            from warehouse import judge, landing, marts, reading, release
             from warehouse.store import Store
         plan, store = plan_of(rows), Store(root / "data")
         if part == "read":
             with stage("land"):
                 landing.land(store, [(root / "dropbox").as_uri()], plan, AS_OF)
             with stage("read"):
-                landing.read_landed(store, plan)
+                reading.read_landed(store, plan)
             return
         with stage("import GX"):
             import warehouse.gx  # noqa: F401

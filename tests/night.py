@@ -104,14 +104,14 @@ def run_night(
     plan: Plan,
 ) -> Night:
     """All steps of a night on `root`, where an earlier night may have been."""
-    from warehouse import judge, landing, marts
+    from warehouse import judge, landing, marts, reading
     from warehouse.release import publish
 
     box, store = root / "dropbox", Store(root / "data")
     send(box, files, received)
     box.mkdir(parents=True, exist_ok=True)
     landed = landing.land(store, [box.as_uri()], plan, now)
-    months = landing.read_landed(store, plan)
+    months = reading.read_landed(store, plan)
     valid = judge.validity(store, plan, months)
     flagged = judge.quality(store, plan, months)
     made = marts.make(store, plan, now)

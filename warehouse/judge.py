@@ -22,7 +22,7 @@ from expectations.compiled import compiled
 from expectations.model import Plan
 from expectations.periods import year_of
 from expectations.units import unit
-from warehouse.landing import ledger
+from warehouse.ledger import ledger
 from warehouse.store import Store, connect, copy_to, files_sql, write_whole
 from warehouse.version import JUDGING, code_version
 

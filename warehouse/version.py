@@ -8,7 +8,14 @@ from pathlib import Path
 
 VERSION = "0.1.0"
 ROOT = Path(__file__).parent.parent
-JUDGING = ("expectations", "warehouse/readers", "warehouse/judge.py", "warehouse/gx.py", "warehouse/landing.py")
+JUDGING = (
+    "expectations",
+    "warehouse/readers",
+    "warehouse/judge.py",
+    "warehouse/gx.py",
+    "warehouse/ledger.py",
+    "warehouse/reading.py",
+)
 ALL = ("expectations", "warehouse")
 
 

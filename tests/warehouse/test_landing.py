@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from expectations.model import Plan
 from tests.night import IN_TIME, NOW, Night, long_csv, send
-from warehouse.landing import Landed, land, ledger, read_landed
+from warehouse.landing import Landed, land
+from warehouse.ledger import ledger
+from warehouse.reading import read_landed
 from warehouse.store import Store
 
 ROW = long_csv(("high_tech_firms", "", "2022Q4", "", 4200, "家"))

@@ -17,7 +17,7 @@ import pytest
 
 from expectations.model import Plan
 from tests.night import IN_TIME, NOW, Night, long_csv, send
-from warehouse import dictionary, judge, landing, marts
+from warehouse import dictionary, judge, landing, marts, reading
 from warehouse.release import ReleaseError, current, pending, publish
 from warehouse.store import Store
 
@@ -303,7 +303,7 @@ def test_the_same_inputs_give_the_same_tables_in_any_order_and_with_any_threads(
     for name in reversed(list(files)):  # each with a night of its own, the last file first
         send(box, {name: files[name]}, sent)
         landing.land(one_by_one, [box.as_uri()], plan, NOW)
-        months = landing.read_landed(one_by_one, plan)
+        months = reading.read_landed(one_by_one, plan)
         judge.validity(one_by_one, plan, months)
         judge.quality(one_by_one, plan, months)
     marts.make(one_by_one, plan, NOW)
@@ -318,7 +318,7 @@ def test_the_same_inputs_give_the_same_tables_in_any_order_and_with_any_threads(
     monkeypatch.setattr(judge, "connect", narrow)
     monkeypatch.setattr(marts, "connect", narrow)
     landing.land(at_once, [box.as_uri()], plan, NOW)
-    months = landing.read_landed(at_once, plan)
+    months = reading.read_landed(at_once, plan)
     judge.validity(at_once, plan, months)
     judge.quality(at_once, plan, months)
     marts.make(at_once, plan, NOW)

@@ -222,7 +222,7 @@ def path(name: str) -> str:
 @pytest.fixture(scope="module")
 def judged(night: Callable[..., Night]) -> Night:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("warehouse.landing.SIZE_LIMIT", 100_000)
+        patch.setattr("warehouse.reading.SIZE_LIMIT", 100_000)
         return night({path(n): c.file() for n, c in CASES.items()}, {path(n): c.sent for n, c in CASES.items()}, NOW)
 
 
@@ -369,12 +369,12 @@ def test_the_rule_table_tells_how_often_each_rule_fired_and_was_explained(judged
 @pytest.mark.parametrize("crashing", ["ExpectPossibleValue", "ExpectExactFigure"])
 def test_a_rule_that_crashes_over_rows_is_never_a_pass(plan: Plan, tmp_path: Path, crashing: str) -> None:
     from expectations import suites
-    from warehouse import judge, landing
+    from warehouse import judge, landing, reading
 
     rule, store = getattr(suites, crashing), Store(tmp_path / "data")
     send(tmp_path / "box", {"ecology/a.csv": long_csv(("good_air_days", "", "2022-12", "", "87.7左右", "%"))})
     landing.land(store, [(tmp_path / "box").as_uri()], plan, NOW)
-    months = landing.read_landed(store, plan)
+    months = reading.read_landed(store, plan)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rule, "broken", "no_such_column > 1")
         judged = judge.validity(store, plan, months)

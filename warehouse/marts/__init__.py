@@ -19,7 +19,7 @@ import polars as pl
 from expectations.compiled import compiled
 from expectations.model import Plan
 from warehouse.judge import FINDING_TABLE, Verdict, evaluate, plan_tables
-from warehouse.landing import ledger
+from warehouse.ledger import ledger
 from warehouse.store import Store, connect, copy_to, files_sql, write_whole
 from warehouse.version import code_version
 

@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DAGSTER_DISABLE_TELEMETRY := yes
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run test test-slow ui plan samples docs lint bench clean
+.PHONY: help run test test-slow ui plan samples templates reminders docs lint bench clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,12 @@ plan: .venv/.ready ## Compile the plan, print what it holds
 
 samples: .venv/.ready ## Write synthetic sample submissions into data/dropbox
 	@$(BIN)/wallchart samples
+
+templates: .venv/.ready ## Write the departments' fill-in workbooks for PERIOD=2022-06 into data/templates
+	@$(BIN)/wallchart templates $(PERIOD)
+
+reminders: .venv/.ready ## Print who owes what and remind them (docs/reminders.md)
+	@$(BIN)/wallchart reminders
 
 docs: .venv/.ready ## Write the generated pages of docs/ and the plan's JSON Schemas
 	@$(BIN)/wallchart docs

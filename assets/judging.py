@@ -3,6 +3,7 @@
 A run over many months is one pass. Each month's checks are reported on its own partition.
 """
 
+import datetime as dt
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -14,9 +15,10 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from dagster._core.definitions.metadata import normalize_metadata
 
+from assets.data_docs import documented
 from assets.shown import table
 from expectations.model import Plan
-from warehouse import judge
+from warehouse import judge, rejudged, validations
 from warehouse.standing import Standing, standing
 from warehouse.store import Store
 
@@ -25,6 +27,7 @@ CHECKS = {
     "structure": "Every rule could be evaluated; Great Expectations and the findings count the same.",
     "validity": "No row was returned to a department (rules V).",
     "quality": "No kept row carries an unconfirmed flag (rules Q).",
+    "documented": "Data Docs show the month as it was judged.",
 }
 
 # partitions of a check are a preview in Dagster 1.13; what is relied on here is held by a test
@@ -65,17 +68,25 @@ def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         if ONLY_STALE in context.run.tags:
             stale = set(judge.stale_months(store, compiled_plan))
             wanted = [m for m in months if m in stale]
+        reach = judge.looking_back_on(wanted, judge.months_with_rows(store)) if wanted else []
+        before = rejudged.standing_before(store, reach)
         valid = judge.validity(store, compiled_plan, wanted, context.log.info)
         flagged = judge.quality(store, compiled_plan, [] if valid.crashed else wanted, context.log.info)
         beyond = sorted(set(flagged.months) - set(months))
         if beyond:
             context.log.info(f"cumulative figures look back: flags of {', '.join(beyond)} were renewed too")
+        changed = rejudged.changes(store, compiled_plan, before, dt.datetime.now(dt.UTC))
+        undocumented = documented(store, context.log)
         now = standing(store, months + beyond)
         for month in months:
-            context.add_asset_metadata(_metadata(month, now, judged=month in wanted), "judged_rows", month)
+            moved = changed.filter(pl.col("month") == month).drop("month")
+            shown = _metadata(month, now, judged=month in wanted) | _pages(store, month)
+            shown |= {"judged anew: what changed, and why": table(moved)} if moved.height else {}
+            context.add_asset_metadata(shown, "judged_rows", month)
         yield dg.MaterializeResult(asset_key="judged_rows")
         for month, target in _materializations(context, months, beyond).items():
-            yield from _evaluations(month, now, valid.verdicts + flagged.verdicts, target)
+            pages = _pages(store, month)
+            yield from _evaluations(month, now, valid.verdicts + flagged.verdicts, undocumented, pages, target)
         for check in CHECKS:  # what depends on a check waits for its output; the evaluations are given above
             yield dg.Output(None, output_name=f"judged_rows_{check}")
 
@@ -95,6 +106,16 @@ def _metadata(month: str, now: Standing, *, judged: bool) -> dict[str, Any]:
         "returned, the most serious": _of(month, "validity", now.worst),
         "flags, the most serious": _of(month, "quality", now.worst),
     }
+
+
+def _pages(store: Store, month: str) -> dict[str, Any]:
+    """Paths, to be opened in a browser on this machine: browsers follow no link from a server's page to a file."""
+    found = {
+        "Data Docs": store.gx / "site" / "index.html",
+        "Data Docs, why rows were returned": validations.page(store, "judged", month),
+        "Data Docs, why rows were flagged": validations.page(store, "kept", month),
+    }
+    return {name: dg.MetadataValue.path(path) for name, path in found.items() if path is not None and path.exists()}
 
 
 def _of(month: str, family: str, rows: pl.DataFrame) -> Any:
@@ -125,6 +146,8 @@ def _evaluations(
     month: str,
     now: Standing,
     verdicts: list[judge.Verdict],
+    undocumented: str | None,
+    pages: dict[str, Any],
     target: AssetCheckEvaluationTargetMaterializationData,
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """One evaluation a check on the month's own partition, also in a run over many months.
@@ -147,13 +170,16 @@ def _evaluations(
         ),
         ("validity", returned == 0, {"findings": returned, "by rule": _of(month, "validity", now.fired)}),
         ("quality", unconfirmed == 0, {"unconfirmed": unconfirmed, "by rule": _of(month, "quality", now.fired)}),
+        ("documented", undocumented is None, pages | ({"could not be built": undocumented} if undocumented else {})),
     ]
     for check, passed, metadata in found:
         yield dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey("judged_rows"),
             check_name=check,
             passed=passed,
-            severity=dg.AssetCheckSeverity.ERROR if check == "structure" else dg.AssetCheckSeverity.WARN,
+            severity=dg.AssetCheckSeverity.ERROR
+            if check in ("structure", "documented")
+            else dg.AssetCheckSeverity.WARN,
             blocking=check == "structure",
             partition=month,
             target_materialization_data=target,

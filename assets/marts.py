@@ -7,20 +7,23 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.data_docs import documented
 from assets.shown import table
 from expectations.model import Plan
-from warehouse import dictionary, marts
+from warehouse import dictionary, marts, rulebook
 from warehouse.release import publish
 from warehouse.store import Store
 
 FROM = {  # what each mart reads, besides the plan
     "observation": ["judged_rows"],
     "obligation": ["judged_rows"],
+    "reminder": ["mart/obligation"],
     "finding": ["judged_rows", "read_rows", "mart/obligation"],
     "submission": ["judged_rows", "read_rows", "mart/finding"],
     "progress": ["mart/observation", "mart/obligation", "mart/target", "mart/indicator"],
     "capability_score": ["mart/progress"],
     "scorecard": ["judged_rows", "mart/progress", "mart/obligation", "mart/finding"],
+    "filing": ["judged_rows", "mart/observation", "mart/obligation"],
     "rule": ["mart/finding"],
 }
 
@@ -57,6 +60,23 @@ def _columns(name: str) -> dg.TableSchema:
             description="Every figure that is due was reported or said to be unavailable (rule M01).",
         ),
         dg.AssetCheckSpec(
+            "figures_agree",
+            asset=dg.AssetKey(["mart", "observation"]),
+            description="Districts add up to the city, departments agree with each other and with what was published"
+            " (rules M02, M03, M04).",
+        ),
+        dg.AssetCheckSpec(
+            "every_rule_still_works",
+            asset=dg.AssetKey(["mart", "rule"]),
+            description="Each rule finds the files that break it and is silent on those that keep it"
+            " (expectations/rulebook, synthetic).",
+        ),
+        dg.AssetCheckSpec(
+            "documented",
+            asset=dg.AssetKey(["mart", "finding"]),
+            description="Data Docs show what the rules across submissions (M) found.",
+        ),
+        dg.AssetCheckSpec(
             "every_target_has_a_status",
             asset=dg.AssetKey(["mart", "progress"]),
             blocking=True,
@@ -74,7 +94,8 @@ def made_marts(
             metadata={"dagster/row_count": made.rows[name], "preview": table(made.preview[name])},
         )
     crashed = [v for v in made.verdicts if v.crashed]
-    missing = sum(v.fired for v in made.verdicts)
+    missing = sum(v.fired for v in made.verdicts if v.rule == "M01")
+    apart = [v for v in made.verdicts if v.rule != "M01"]
     yield dg.AssetCheckResult(
         asset_key=["mart", "obligation"],
         check_name="obligations_met",
@@ -85,6 +106,31 @@ def made_marts(
             "by department": table(made.missing),
             "could not be evaluated": ", ".join(f"{v.rule}: {v.crashed}" for v in crashed) or "none",
         },
+    )
+    yield dg.AssetCheckResult(
+        asset_key=["mart", "observation"],
+        check_name="figures_agree",
+        passed=not any(v.fired or v.crashed for v in apart),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"by rule": table(pl.DataFrame(apart))},
+    )
+    undocumented = documented(store, context.log)
+    yield dg.AssetCheckResult(
+        asset_key=["mart", "finding"],
+        check_name="documented",
+        passed=undocumented is None,
+        metadata={
+            "could not be built": undocumented or "none",
+            "Data Docs": dg.MetadataValue.path(store.gx / "site" / "index.html"),
+        },
+    )
+    tried = rulebook.tried()
+    idle = tried.filter(~pl.col("works"))
+    yield dg.AssetCheckResult(
+        asset_key=["mart", "rule"],
+        check_name="every_rule_still_works",
+        passed=idle.is_empty(),
+        metadata={"rules tried": tried.height, "rules that do not work": table(idle), "health": table(made.health)},
     )
     yield dg.AssetCheckResult(
         asset_key=["mart", "progress"],

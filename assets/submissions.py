@@ -9,7 +9,8 @@ from assets.shown import table
 from expectations.model import Plan
 from warehouse.landing import land
 from warehouse.ledger import ledger
-from warehouse.reading import read_landed
+from warehouse.reading import passed_over, read_landed
+from warehouse.sources import shown
 from warehouse.store import Store
 
 
@@ -18,7 +19,9 @@ from warehouse.store import Store
     kinds={"file"},
     description="Every new file of the departments' drop boxes, content-addressed, with a row in the ledger.",
     check_specs=[
-        dg.AssetCheckSpec("sources_answered", asset="landed_files", description="Every source could be listed."),
+        dg.AssetCheckSpec(
+            "sources_answered", asset="landed_files", description="Every source could be listed and read."
+        ),
         dg.AssetCheckSpec(
             "boxes_known", asset="landed_files", description="Every drop box is named after a department of the plan."
         ),
@@ -29,9 +32,10 @@ def landed_files(
     store: dg.ResourceParam[Store],
     compiled_plan: dg.ResourceParam[Plan],
     sources: dg.ResourceParam[list],
+    credentials: dg.ResourceParam[dict],
 ) -> dg.MaterializeResult:
     with store.writing():
-        landed = land(store, sources, compiled_plan, dt.datetime.now(dt.UTC), context.log.info)
+        landed = land(store, sources, compiled_plan, dt.datetime.now(dt.UTC), context.log.info, credentials)
     with ledger(store) as db:
         latest = db.execute(
             "select path, bytes, datetime(received_at / 1000000, 'unixepoch'), sha256, synthetic from submission"
@@ -39,9 +43,10 @@ def landed_files(
         ).fetchall()
     return dg.MaterializeResult(
         metadata={
-            "sources": ", ".join(sources),
+            "sources": ", ".join(map(shown, sources)),
             "files looked at": landed.looked_at,
             "files new": len(landed.new),
+            "files sent again after others": len(landed.again),
             "still growing, left for the next run": ", ".join(landed.growing) or "none",
             "latest": table(
                 pl.DataFrame(
@@ -84,6 +89,10 @@ def read_rows(
             "select path, fault_rule, fault_found, fault_expected from submission where fault_rule is not null"
             " order by received_at desc, path"
         ).fetchall()
+        latest = db.execute(
+            "select submission, path from submission order by received_at desc, path limit 20"
+        ).fetchall()
+    aside = [(path, p.sheet, p.row_number, p.why, p.text) for one, path in latest for p in passed_over(store, one)]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows,
@@ -91,5 +100,18 @@ def read_rows(
             "files returned whole": returned,
             "months touched": ", ".join(months) or "none",
             "returned": table(pl.DataFrame(faults, schema=["path", "rule", "found", "expected"], orient="row")),
+            "no figures, in the latest 20 files": table(
+                pl.DataFrame(
+                    aside[:50],
+                    schema={
+                        "path": pl.String,
+                        "sheet": pl.String,
+                        "row": pl.Int64,
+                        "why": pl.String,
+                        "text": pl.String,
+                    },
+                    orient="row",
+                )
+            ),
         }
     )

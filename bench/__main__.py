@@ -1,4 +1,4 @@
-"""`python -m bench [SIZES...]`: a refresh of a year of N rows against a hand-written DuckDB script; a night with nothing new.
+"""`python -m bench [SIZES...]`: a refresh of two years of N rows against a hand-written DuckDB script; a night with nothing new.
 
 Each part runs in a fresh process, so that its memory is its own. Ratios hold within one run on one machine; seconds on
 a shared machine are only as good as its quiet, so CPU seconds stand beside wall seconds.
@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.city import AS_OF, plan_of, write_year
+from bench.city import AS_OF, plan_of, write_years
 from bench.compare import differences, facts
 from bench.nightly import nothing_new
 from bench.stages import environment
@@ -29,6 +29,7 @@ from bench.stages import environment
 HERE = Path(__file__).parent
 OUT = HERE / "out"
 REFRESH = ["import GX", "validity", "quality", "marts", "release"]
+JUDGING = (["validity", "quality"], ["parse, join", "rules V", "observe", "rules Q"])  # ours, the script's
 SCRIPT = ["parse, join", "rules V", "observe", "rules Q", "marts"]
 SAID = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
@@ -49,12 +50,12 @@ def remove(folder: Path) -> None:
 
 def measured(size: int, repeats: int) -> dict[str, Any]:
     """Ours and the script by turns, `repeats` times; the turn with the median ratio stands for all."""
-    root = OUT / f"year-{size}"
+    root = OUT / f"years-{size}"
     remove(root)
     root.mkdir(parents=True)
-    SAID.print(f"{size:,} rows: writing the year")
+    SAID.print(f"{size:,} rows: writing two years")
     plan = plan_of(size)
-    rows = write_year(plan, root)
+    rows = write_years(plan, root)
     SAID.print(f"  {rows:,} rows, {len(plan.head.areas):,} areas; landing and reading")
     read = child("ours", "read", size, root)
     ours, script = [], []
@@ -86,6 +87,10 @@ def row(m: dict[str, Any]) -> dict[str, str]:
     mine, theirs = total(m["ours"], REFRESH), total(m["script"], SCRIPT)
     my_cpu, their_cpu = total(m["ours"], REFRESH, "cpu"), total(m["script"], SCRIPT, "cpu")
     gx = m["ours"]["wall"]["import GX"]
+    judging = {
+        clock: [total(m[who], stages, clock) for who, stages in zip(("ours", "script"), JUDGING, strict=True)]
+        for clock in ("wall", "cpu")
+    }
     return {
         "rows": f"{m['rows']:,}",
         "refresh s": f"{mine:.2f}",
@@ -95,6 +100,10 @@ def row(m: dict[str, Any]) -> dict[str, str]:
         "refresh CPU s": f"{my_cpu:.2f}",
         "script CPU s": f"{their_cpu:.2f}",
         "CPU ratio": f"{my_cpu / their_cpu:.2f}",
+        "judging s, ours / script": f"{judging['wall'][0]:.2f} / {judging['wall'][1]:.2f}",
+        "judging ratio": f"{judging['wall'][0] / judging['wall'][1]:.2f}",
+        "judging CPU ratio": f"{judging['cpu'][0] / judging['cpu'][1]:.2f}",
+        "judging peak MB, ours / script": f"{m['ours']['peak']['quality']:,.0f} / {m['script']['peak']['rules Q']:,.0f}",
         "peak MB": f"{m['ours']['peak_mb']:,.0f}",
         "script peak MB": f"{m['script']['peak_mb']:,.0f}",
         "share by stage": ", ".join(f"{s} {m['ours']['wall'][s] / mine:.0%}" for s in REFRESH),
@@ -132,7 +141,7 @@ def main() -> None:
     if results:
         columns = [row(m) for m in results]
         shown = Table(
-            title="A year of N rows: refresh (import GX, validity, quality, marts, release) against the script"
+            title="Two years of N rows: refresh (import GX, validity, quality, marts, release) against the script"
         )
         shown.add_column("")
         for column in columns:

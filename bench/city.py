@@ -1,7 +1,10 @@
-"""A year of about N rows: a plan with many areas, and the files that its departments send. Seeded: same bytes.
+"""Two years of about N rows: a plan with many areas, and the files that its departments send. Seeded: same bytes.
 
-About 5 % of the values are written the ways people write them, 2 % break a rule V, 1 % are not reported at all, 2 % are
-corrected a month later, one file in twenty is late. All figures are SYNTHETIC.
+The year before the plan's is history: nothing is owed for it. Growth rates follow from levels, a share from its parts; the
+areas of some amounts add up to the city's; a second department reports some figures, and of some the city's is published.
+About 5 % of the values are written the ways people write them, 2 % break a rule V, 1 % are not reported at all, 1 % slip
+by a power of ten, 2 % are corrected a month later (after the lock, at a quarter's end), one file in twenty is late, one
+correction in ten is withdrawn. All figures are SYNTHETIC.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import csv
 import datetime as dt
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,11 +23,14 @@ import polars as pl
 
 from expectations.compiled import compiled
 from expectations.load import PLANS, load_plan
-from expectations.model import Area, Plan
+from expectations.model import Area, Deadline, Filing, Plan, Published, Reopening
 from expectations.units import BASES, MULTIPLES, SPELLINGS, unit
 
 SEED = 2022
+MONTHS = 24  # the year before the plan, and its own
+ADDING = 3  # areas of an amount that add up: the city and two more
 AS_OF = dt.datetime(2023, 3, 15, tzinfo=dt.UTC)
+FIELDS = ["indicator", "period", "area", "value", "unit", "measure", "note"]
 HEADER = ["指标编码", "报告期", "地区", "数值", "单位", "口径", "说明"]
 FULL_WIDTH = str.maketrans("0123456789.-", "０１２３４５６７８９．－")
 WRITTEN = ["{y}-{m:02}", "{y}{m:02}", "{y}/{m}", "{y}.{m}", "{y}年{m}月", "{y}年{m:02}月"]
@@ -32,127 +39,241 @@ COUNTERS = {"个": "家", "家": "户", "条": "项", "次": "场"}
 
 
 def plan_of(rows: int) -> Plan:
-    """The real plan, every indicator monthly and reported for as many areas as make `rows` rows a year."""
+    """The real plan, every indicator monthly and reported for as many areas as make `rows` rows in two years, locked a
+    month after each quarter, with more co-reporters, sums of areas and published figures than the plan has."""
     plan = load_plan(PLANS / "shenyang-2022")
-    wanted = max(2, round(rows / 12 / len(plan.indicators)))
+    parts = {c for i in plan.indicators for c in (i.level, i.numerator, i.denominator) if c}
+    adding = {
+        i.indicator
+        for i in plan.indicators
+        if i.adds_up or (i.accumulates != "rate" and not i.whole_number and i.indicator not in parts)
+    }
+    lead = plan.policy.lead_department
+    seconds = {i.indicator: ["statistics"] for i in plan.indicators[::12] if lead[i.indicator] != "statistics"}
+    seconds |= plan.policy.co_reporters
+    wide = [i.indicator for i in plan.indicators if i.indicator not in adding]
+    series = len(wide) + sum(c in seconds for c in wide)
+    fixed = ADDING * (len(adding) + sum(c in seconds for c in adding))
+    wanted = max(ADDING, round((rows / MONTHS - fixed) / series))
     codes = [plan.city, *[c for n in range(wanted) if (c := f"{100001 + 7 * n:06}") != plan.city][: wanted - 1]]
     areas = [Area(area=c, name_zh=f"第{n}区", name_en=f"District {n}") for n, c in enumerate(codes)]
-    return plan.model_copy(
+    indicators = [
+        i.model_copy(
+            update={
+                "frequency": "month",
+                "adds_up": i.indicator in adding,
+                "areas": codes[:ADDING] if i.indicator in adding else codes,
+            }
+        )
+        for i in plan.indicators
+    ]
+    policy = plan.policy.model_copy(
+        update={
+            "co_reporters": seconds,
+            "filing": Filing(
+                certify=Deadline(working_days=20),
+                lock=Deadline(days=32),
+                reopened=[
+                    Reopening(department=d, quarter="2022Q2", opens=dt.date(2022, 7, 1), until=dt.date(2022, 12, 31), by="考核办", why="合成")
+                    for d in sorted(set(lead.values()))[::3]
+                ],
+            ),
+        }
+    )  # fmt: skip
+    city = plan.model_copy(
         update={
             "head": plan.head.model_copy(update={"areas": areas}),
-            "indicators": [i.model_copy(update={"frequency": "month", "areas": codes}) for i in plan.indicators],
+            "indicators": indicators,
+            "policy": policy,
             "digest": hashlib.sha256(f"bench {rows} {plan.digest}".encode()).hexdigest(),
         }
     )
+    figures = Figures(city)
+    published = [
+        Published(
+            indicator=i.indicator, period=f"2022-{month:02}", unit=i.unit, measure=i.measure, publisher="合成公报", tier="B",
+            value=float(np.round(figures.of(n, 11 + month)[0] * (1.1 if n % 2 else 1), 1)), approximate=n % 5 == 0,
+        )
+        for n, i in enumerate(indicators)
+        if n % 8 == 0
+        for month in (3, 9)
+    ]  # fmt: skip
+    return city.model_copy(update={"published": [*plan.published, *published]})
 
 
-def write_year(plan: Plan, root: Path) -> int:
-    """The files of the year in drop boxes under `root/dropbox`, `root/received.csv` (path, department, received_at), and
-    the plan's tables as Parquet under `root/plan` for the script. Returns the rows written."""
-    tables = compiled(plan)
-    (root / "plan").mkdir(parents=True)
-    for name, table in tables.items():
-        table.write_parquet(root / "plan" / f"{name}.parquet")
-    _units().write_parquet(root / "plan" / "unit.parquet")
-    zone = ZoneInfo(plan.head.timezone)
-    owed: dict[str, list[int]] = {}
-    for n, i in enumerate(plan.indicators):
-        owed.setdefault(plan.policy.lead_department[i.indicator], []).append(n)
-    codes = np.array([a.area for a in plan.head.areas])
-    names = np.array([a.name_zh for a in plan.head.areas])
-    goals = _goals(plan, tables)
-    received, total = [], 0
-    for d, (department, indicators) in enumerate(sorted(owed.items())):
-        box = root / "dropbox" / department
-        box.mkdir(parents=True)
-        last: pl.DataFrame | None = None
-        for month in range(1, 14):
-            year, m = (2022, month) if month < 13 else (2023, 1)
-            days = calendar.monthrange(year, m)[1]
-            arrived = dt.datetime(year, m, days, 9, tzinfo=zone) + dt.timedelta(days=6, hours=d)
-            if (d + 3 * month) % 20 == 0:
-                arrived += dt.timedelta(days=20)
-            if last is not None:  # what is corrected of the month before
-                file = box / f"synthetic-correction-{month - 1:02}.csv"
-                some = last.filter(pl.col("u").is_between(0.40, 0.42))
-                some = some.with_columns(value=pl.col("again"), note=pl.lit("更正"))
-                if some.height:
-                    total += _write(some, file, arrived - dt.timedelta(hours=1))
-                    received.append((file, department, arrived - dt.timedelta(hours=1)))
-            if month == 13:
-                continue
-            rng = np.random.default_rng([SEED, d, month])
-            last = _month(plan, indicators, goals, codes, names, month, rng, d)
-            file = box / f"synthetic-2022-{month:02}.csv"
-            total += _write(last, file, arrived)
-            received.append((file, department, arrived))
-    with open(root / "received.csv", "w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["file", "path", "department", "received_at"])
-        for file, department, at in received:
-            path = file.relative_to(root / "dropbox").as_posix()
-            writer.writerow([file, path, department, at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S+00")])
-    return total
+class Figures:
+    """The true figures of the city and its areas, by indicator (its place in the plan) and month (0: January 2021)."""
 
+    def __init__(self, plan: Plan) -> None:
+        tables = compiled(
+            plan.model_copy(update={"indicators": [i.model_copy(update={"areas": []}) for i in plan.indicators]})
+        )
+        goal = dict(tables["target"].filter(pl.col("goal") > 0).select("indicator", "goal").rows())
+        base = dict(tables["baseline"].select("indicator", "value").rows())
+        self.indicators = plan.indicators
+        self.place = {i.indicator: n for n, i in enumerate(plan.indicators)}
+        self.goals = [  # a likely year's end: the target, the baseline, or a hundred
+            goal.get(i.indicator) or base.get(i.indicator) or (5.0 if i.unit == "%" else 100.0) for i in plan.indicators
+        ]  # fmt: skip
+        self.unit_factor = dict(tables["indicator"].select("indicator", "unit_factor").rows())
+        self.kept: dict[tuple[int, int], np.ndarray] = {}
 
-def _goals(plan: Plan, tables: dict[str, pl.DataFrame]) -> list[float]:
-    """A likely year's end of each indicator: its target, its baseline, or a hundred."""
-    goal = dict(tables["target"].filter(pl.col("goal") > 0).select("indicator", "goal").rows())
-    base = dict(tables["baseline"].select("indicator", "value").rows())
-    return [
-        goal.get(i.indicator) or base.get(i.indicator) or (5.0 if i.unit == "%" else 100.0) for i in plan.indicators
-    ]
+    def of(self, n: int, t: int) -> np.ndarray:
+        """The figures of all areas that report it, the city first."""
+        if (n, t) not in self.kept:
+            self.kept[n, t] = self._of(n, t)
+        return self.kept[n, t]
 
-
-def _month(
-    plan: Plan, indicators: list[int], goals: list[float], codes: np.ndarray, names: np.ndarray, month: int,
-    rng: np.random.Generator, d: int,
-) -> pl.DataFrame:  # fmt: skip
-    """The rows of a department's file for a month; u (what became of the row) and again (its correction) beside."""
-    parts = []
-    for n in indicators:
-        i = plan.indicators[n]
-        steady = np.random.default_rng([SEED, n]).random(codes.size)  # of an area, the year round
-        wobble = rng.random(codes.size)
+    def _of(self, n: int, t: int) -> np.ndarray:
+        i = self.indicators[n]
+        steady = np.random.default_rng([SEED, n]).random(len(i.areas))  # of an area, both years
+        wobble = np.random.default_rng([SEED, n, t]).random(len(i.areas))
+        if i.level and i.growth_from_levels and t >= 12:
+            now, before = (self.of(self.place[i.level], m) for m in (t, t - 12))
+            return np.round((now / np.where(before > 0, before, 1) - 1) * 100, 1)
+        if i.numerator and i.denominator:
+            part, whole = (self.of(self.place[c], t) * self.unit_factor[c] for c in (i.numerator, i.denominator))
+            return np.round(np.minimum(part / np.where(whole > 0, whole, 1) * 100, 100), 1)
         if i.accumulates == "flow":
-            value = goals[n] * month / 12 * (0.8 + 0.4 * steady)
+            value = self.goals[n] / 12 * (0.8 + 0.4 * steady) * (1 + 0.1 * wobble) * (1.06 if t >= 12 else 1)
+            if t % 12 and i.measure == "ytd":
+                value = value + self.of(n, t - 1)
         elif i.accumulates == "stock":
-            value = goals[n] * (0.9 + 0.15 * steady + 0.01 * wobble)
+            value = self.goals[n] * (0.9 + 0.15 * steady + 0.002 * t + 0.01 * wobble)
         else:
-            value = np.abs(goals[n] - 3 * steady + wobble)
+            value = np.abs(self.goals[n] - 3 * steady + wobble)
             value = np.minimum(value, i.possible_high if i.possible_high is not None else np.inf)
         value = np.round(value, 0 if i.whole_number else 4)
         if i.measure == "rank":
-            value = np.maximum(value, 1)
-        u = rng.random(codes.size)
-        text = pl.Series(value).cast(pl.String).str.strip_suffix(".0").to_list()
-        again = pl.Series(np.round(value * 1.01, 0 if i.whole_number else 4)).cast(pl.String).str.strip_suffix(".0")
+            return np.maximum(value, 1)
+        if i.adds_up:
+            value[0] = np.round(value[1:].sum(), 4)
+        return value
+
+
+def write_years(plan: Plan, root: Path) -> int:
+    """The files of two years in drop boxes under `root/dropbox`; `root/received.csv` (path, department, received_at),
+    `root/withdrawn.csv` (path, withdrawn_at, role, why) and `root/certified.csv` (department, quarter, certified_at, role);
+    and the plan's tables as Parquet under `root/plan` for the script. Returns the rows written."""
+    (root / "plan").mkdir(parents=True)
+    for name, table in compiled(plan).items():
+        table.write_parquet(root / "plan" / f"{name}.parquet")
+    _units().write_parquet(root / "plan" / "unit.parquet")
+    zone = ZoneInfo(plan.head.timezone)
+    sent: dict[str, list[int]] = {}
+    for n, i in enumerate(plan.indicators):
+        for department in [plan.policy.lead_department[i.indicator], *plan.policy.co_reporters.get(i.indicator, [])]:
+            sent.setdefault(department, []).append(n)
+    figures = Figures(plan)
+    received, withdrawn, total = [], [], 0
+    for d, (department, indicators) in enumerate(sorted(sent.items())):
+        box = root / "dropbox" / department
+        box.mkdir(parents=True)
+        last: pl.DataFrame | None = None
+        for t in range(MONTHS + 1):
+            year, m = 2021 + t // 12, t % 12 + 1
+            days = calendar.monthrange(year, m)[1]
+            arrived = dt.datetime(year, m, days, 9, tzinfo=zone) + dt.timedelta(days=6, hours=d)
+            if (d + 3 * t) % 20 == 0:
+                arrived += dt.timedelta(days=20)
+            if last is not None:  # what is corrected of the month before
+                file = box / f"synthetic-correction-{(t - 1) // 12 + 2021}-{(t - 1) % 12 + 1:02}.csv"
+                some = last.filter(pl.col("u").is_between(0.40, 0.42))
+                some = some.with_columns(value=pl.col("again"), note=pl.lit("更正"))
+                at = arrived - dt.timedelta(hours=1)
+                if some.height:
+                    total += _write(some, file, at)
+                    received.append((file, department, at))
+                    if (d + t) % 10 == 0:
+                        withdrawn.append((file, at + dt.timedelta(days=9)))
+            if t == MONTHS:
+                continue
+            last = _month(plan, figures, indicators, department, d, t)
+            file = box / f"synthetic-{year}-{m:02}.csv"
+            total += _write(last, file, arrived)
+            received.append((file, department, arrived))
+    _list(
+        root,
+        "received",
+        ["file", "path", "department", "received_at"],
+        [(f, _path(root, f), d, at) for f, d, at in received],
+    )
+    _list(
+        root,
+        "withdrawn",
+        ["path", "withdrawn_at", "role", "why"],
+        [(_path(root, f), at, "统计负责人", "合成") for f, at in withdrawn],
+    )
+    certified = [
+        (department, quarter, dt.datetime(2022 + month // 12, month % 12 + 1, 5, 12, tzinfo=zone), "统计负责人")
+        for d, department in enumerate(sorted(sent))
+        for quarter, month in (("2022Q1", 5), ("2022Q2", 7), ("2022Q3", 14))
+        if d % 4
+    ]
+    _list(root, "certified", ["department", "quarter", "certified_at", "role"], certified)
+    return total
+
+
+def _path(root: Path, file: Path) -> str:
+    return file.relative_to(root / "dropbox").as_posix()
+
+
+def _list(root: Path, name: str, header: list[str], lines: Sequence[Sequence[object]]) -> None:
+    with open(root / f"{name}.csv", "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        for line in lines:
+            writer.writerow([_instant(x) if isinstance(x, dt.datetime) else x for x in line])
+
+
+def _instant(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+
+
+def _month(plan: Plan, figures: Figures, indicators: list[int], department: str, d: int, t: int) -> pl.DataFrame:
+    """The rows of a department's file for a month; u (what became of the row) and again (its correction) beside."""
+    rng = np.random.default_rng([SEED, d, t])
+    codes = [a.area for a in plan.head.areas]
+    names = [a.name_zh for a in plan.head.areas]
+    period = WRITTEN[(t + d) % len(WRITTEN)].format(y=2021 + t // 12, m=t % 12 + 1)
+    rows: dict[str, list] = {c: [] for c in [*FIELDS, "again", "u"]}
+    twice: list[int] = []
+    for n in indicators:
+        i, value = plan.indicators[n], figures.of(n, t)
+        u = rng.random(value.size)
         columns: dict[str, list] = {
-            "indicator": [i.indicator] * codes.size,
-            "period": [_period(month, month + d)] * codes.size,
-            "area": (codes if month % 3 else names).tolist(),
-            "value": text,
-            "unit": [i.unit if month % 2 else None] * codes.size,
-            "measure": [None] * codes.size,
-            "note": [None] * codes.size,
+            "indicator": [i.indicator] * value.size,
+            "period": [period] * value.size,
+            "area": (codes if t % 3 else names)[: value.size],
+            "value": _texts(value),
+            "unit": [None if t % 2 else i.unit] * value.size,
+            "measure": [None] * value.size,
+            "note": [None] * value.size,
         }
-        doubled = _rough(plan, n, value, u, columns, month)
-        part = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_columns(u=pl.Series(u), again=again)
-        parts += [part.filter(pl.col("u") < 0.99), part[doubled].with_columns(value=pl.col("again"))]
-    return pl.concat(parts)
+        twice += [len(rows["u"]) + k for k in _rough(plan, n, value, u, columns, t, department)]
+        again = _texts(np.round(value * 1.01, 0 if i.whole_number else 4))
+        for name, column in (columns | {"again": again, "u": u.tolist()}).items():
+            rows[name] += column
+    all_rows = pl.DataFrame(rows, schema=dict.fromkeys([*FIELDS, "again"], pl.String) | {"u": pl.Float64})
+    doubled = all_rows[twice].with_columns(value=pl.col("again"), u=pl.lit(0.0))
+    return pl.concat([all_rows.filter(pl.col("u") < 0.99), doubled])
 
 
-def _period(month: int, n: int) -> str:
-    return WRITTEN[n % len(WRITTEN)].format(y=2022, m=month)
+def _texts(value: np.ndarray) -> list[str]:
+    return [f"{v:.4f}".rstrip("0").rstrip(".") for v in value.tolist()]
 
 
-def _rough(plan: Plan, n: int, value: np.ndarray, u: np.ndarray, columns: dict[str, list], month: int) -> list[int]:
+def _rough(
+    plan: Plan, n: int, value: np.ndarray, u: np.ndarray, columns: dict[str, list], t: int, department: str
+) -> list[int]:
     """Writes the rows with u < 0.1 the way that people do; returns those given twice. u >= 0.99 is never reported."""
     i = plan.indicators[n]
     doubled = []
     text = columns["value"]
     other = next(
-        x.indicator for x in plan.indicators if plan.policy.lead_department[x.indicator] != plan.policy.lead_department[i.indicator]
+        x.indicator
+        for x in plan.indicators
+        if department not in (plan.policy.lead_department[x.indicator], *plan.policy.co_reporters.get(x.indicator, []))
     )  # fmt: skip
     for k in np.flatnonzero(u < 0.1).tolist():
         at, v = int(u[k] * 1000), float(value[k])
@@ -161,7 +282,10 @@ def _rough(plan: Plan, n: int, value: np.ndarray, u: np.ndarray, columns: dict[s
         elif at < 17:
             text[k] = text[k].translate(FULL_WIDTH)
         elif at < 24:
-            text[k] = f"{v / 1e4!r}万" if v >= 1 and i.unit != "%" else f"增长{text[k]}%" if i.unit == "%" else text[k]
+            if i.unit == "%":
+                text[k] = f"增长{text[k]}%" if v >= 0 else f"下降{text[k][1:]}%"
+            elif v >= 1:
+                text[k] = f"{v / 1e4!r}万"
         elif at < 29:
             text[k] = f"约{text[k]}" if at < 27 else f"{text[k]}左右"
         elif at < 36:
@@ -178,7 +302,7 @@ def _rough(plan: Plan, n: int, value: np.ndarray, u: np.ndarray, columns: dict[s
         elif at < 56:
             columns["period"][k] = "三月份"
         elif at < 57:
-            columns["period"][k] = "2022-12" if month < 11 else "2019-05"
+            columns["period"][k] = "2022-12" if t < 22 else "2019-05"
         elif at < 59:
             text[k] = "#DIV/0!" if k % 2 else "见附件"
         elif at < 61:
@@ -200,11 +324,17 @@ def _rough(plan: Plan, n: int, value: np.ndarray, u: np.ndarray, columns: dict[s
             text[k] = f"{v * 0.5:.0f}"
         elif at < 78 and i.unit in COUNTERS:
             columns["unit"][k] = COUNTERS[i.unit]
+        elif 78 <= at < 88:
+            text[k] = f"{v * (1e4 if at < 82 else 100):.4f}".rstrip("0").rstrip(".")
+        elif 88 <= at < 90 and not i.whole_number:
+            text[k] = f"{v / 100:.6f}".rstrip("0").rstrip(".")
+        elif 90 <= at < 96 and i.accumulates == "rate":
+            text[k] = f"{v + 4:.1f}"
     return [k for k in doubled if not i.whole_number or value[k] > 100]
 
 
 def _write(rows: pl.DataFrame, file: Path, at: dt.datetime) -> int:
-    rows = rows.select("indicator", "period", "area", "value", "unit", "measure", "note")
+    rows = rows.select(FIELDS)
     rows.columns = HEADER
     rows.write_csv(file)
     os.utime(file, (at.timestamp(), at.timestamp()))

@@ -10,8 +10,10 @@ FIGURES = {
     "rows": "select 'read' as k, sum(rows_read)::bigint from submission union all select 'kept', sum(rows_kept)::bigint from"
     " submission union all select 'returned', sum(rows_returned)::bigint from submission",
     "submissions": "select status, count(*) from submission group by all",
+    "submission digest": "select 'digest', sum(hash(department, path, received_at, rows_read, rows_kept, rows_returned, warnings, figures_new,"
+    " figures_revised, figures_unchanged, withdrawn_at, withdrawn_by, withdrawn_why))::varchar from submission",
     "observations": "select 'rows', count(*)::varchar from observation union all select 'digest', sum(hash(indicator, area, period,"
-    " measure, value, unit, department, row_number, known_from, known_to, approximate))::varchar from observation",
+    " measure, value, unit, department, row_number, known_from, known_to, approximate, printf('%.9g', rounding), replaced_value))::varchar from observation",
     "obligations": "select state, count(*) from obligation group by all",
     "findings": "select rule, count(*) from finding group by all",
     "finding digests": "select rule, sum(hash(rule, department, row_number, indicator, area, period, value_text, expected_text,"
@@ -20,7 +22,11 @@ FIGURES = {
     "progress digest": "select 'digest', sum(hash(target, period, actual, round(attainment, 9), status, first_met))::varchar from progress",
     "scorecard": "select department || quarter, round(score, 9) from scorecard",
     "capability": "select capability || period, round(score, 9) from capability_score",
-    "rule": "select rule, evaluated || '/' || fired || '/' || confirmed from rule",
+    "filing": "select department || quarter, hash(due_at, certify_by, lock_at, figures, missing, unanswered, certified_at, certified_by, state, locked,"
+    " reopened_until, certify_basis, lock_basis) from filing",
+    "reminder": "select state, sum(hash(department, indicator, area, period, due_at, days::bigint, message_zh, message_en, remind_at))::varchar"
+    " from reminder group by all",
+    "rule": "select rule, evaluated || '/' || fired || '/' || confirmed || '/' || health from rule",
 }  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import datetime as dt
 import sys
 from pathlib import Path
 
@@ -12,7 +14,8 @@ def main(part: str, rows: int, root: Path) -> None:
     with Stages() as stage:
         with stage("imports"):
             from bench.city import AS_OF, plan_of
-            from warehouse import judge, landing, marts, reading, release
+            from warehouse import filings, judge, landing, marts, reading, release
+            from warehouse.ledger import ledger
             from warehouse.store import Store
         plan, store = plan_of(rows), Store(root / "data")
         if part == "read":
@@ -20,6 +23,10 @@ def main(part: str, rows: int, root: Path) -> None:
                 landing.land(store, [(root / "dropbox").as_uri()], plan, AS_OF)
             with stage("read"):
                 reading.read_landed(store, plan)
+            with ledger(store) as db:
+                submission = dict(db.execute("select path, submission from submission").fetchall())
+            for path, at, role, why in _lines(root / "withdrawn.csv"):
+                filings.withdraw(store, submission[path], role, why, dt.datetime.fromisoformat(at))
             return
         with stage("import GX"):
             import warehouse.gx  # noqa: F401
@@ -28,10 +35,19 @@ def main(part: str, rows: int, root: Path) -> None:
             judge.validity(store, plan, months)
         with stage("quality"):
             judge.quality(store, plan, months)
+        with ledger(store) as db:
+            certified = db.execute("select count(*) from certification").fetchone()[0]
+        for department, quarter, at, role in [] if certified else _lines(root / "certified.csv"):
+            filings.certify(store, plan, department, quarter, role, dt.datetime.fromisoformat(at))
         with stage("marts"):
             marts.make(store, plan, AS_OF)
         with stage("release"):
             release.publish(store, plan)
+
+
+def _lines(file: Path) -> list[list[str]]:
+    with open(file, newline="", encoding="utf-8") as stream:
+        return list(csv.reader(stream))[1:]
 
 
 if __name__ == "__main__":

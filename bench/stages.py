@@ -39,6 +39,7 @@ class Stages:
     def __init__(self) -> None:
         self.wall: dict[str, float] = {}
         self.cpu: dict[str, float] = {}
+        self.peak: dict[str, float] = {}  # MB held at most until the stage's end
 
     def __enter__(self) -> Stages:
         return self
@@ -48,8 +49,11 @@ class Stages:
         began, spent = time.perf_counter(), cpu()
         yield
         self.wall[name], self.cpu[name] = time.perf_counter() - began, cpu() - spent
+        self.peak[name] = peak_mb()
 
     def __exit__(self, failed: object, *_: object) -> None:
         if failed is None:
             children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-            print(json.dumps({"wall": self.wall, "cpu": self.cpu, "peak_mb": max(peak_mb(), children)}))
+            print(
+                json.dumps({"wall": self.wall, "cpu": self.cpu, "peak": self.peak, "peak_mb": max(peak_mb(), children)})
+            )

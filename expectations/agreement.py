@@ -1,17 +1,19 @@
 """The registry a person edited, held against what the clause reader reads in the same text, for ever after.
 
 A target whose figure, unit, comparator or date is read otherwise is a slip of the hand or of the reader: either is seen
-the day it happens. Where the difference is meant, the target says why in `read_otherwise`.
+the day it happens. So is a figure that the text has lost and the registry has not, and the reverse. Where the difference is meant, the target says why in `read_otherwise`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from expectations.clauses import Proposal, propose
 from expectations.model import Plan, Target
 
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
 HELD = ["value", "value_high", "unit", "comparator", "due"]
 
 
@@ -43,12 +45,16 @@ def matches(targets: Sequence[Target], proposals: Sequence[Proposal]) -> list[Ma
     return found
 
 
+def held(plan: Plan) -> list[Target]:
+    """The targets that the reader can be held against: it reads Chinese, and the text is the first revision's."""
+    return [t for t in [*plan.targets, *plan.superseded] if t.since == 1 and CHINESE.search(t.clause)]
+
+
 def disagreements(plan: Plan, text: str) -> list[str]:
     """A line per target that the reader reads otherwise, or not at all, and that does not say why."""
-    targets = [
-        t for t in [*plan.targets, *plan.superseded] if t.kind != "lost" and t.since == 1
-    ]  # the text is the first's
-    found = {m.target.target: m.proposal.reading for m in matches(targets, propose(text, plan.head.starts.year))}
+    starts, targets = plan.head.starts, held(plan)
+    read = propose(text, starts.year, starts.month) if targets else []
+    found = {m.target.target: m.proposal.reading for m in matches(targets, read)}
     said = []
     for t in targets:
         reading = found.get(t.target)

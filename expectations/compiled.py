@@ -8,13 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from expectations import workdays
-from expectations.model import Baseline, Indicator, Plan, Target
+from expectations.model import Baseline, Deadline, Indicator, Plan, Target
 from expectations.periods import MONTHS, calendar_of, period, year_of
 from expectations.rules import RULES
 from expectations.units import Unit, unit
@@ -31,7 +32,7 @@ _latest: tuple[Plan, dict[str, pl.DataFrame]] | None = None
 
 def compiled(plan: Plan) -> dict[str, pl.DataFrame]:
     """Tables by name: plan, capability, department, department_name, area, indicator, indicator_name, indicator_area, measure, period,
-    target, target_version, trajectory, obligation, plausible, published, baseline, pace, rule.
+    target, target_version, trajectory, obligation, reminder_from, plausible, published, baseline, indicator_reporter, identity, plausible_points, threshold, pace, rule.
 
     A night asks for the same plan several times and the obligations of many areas are millions: the latest is remembered.
     """
@@ -53,6 +54,7 @@ def _compiled(plan: Plan) -> dict[str, pl.DataFrame]:
     versions = _target_version(plan, units)
     target = versions.filter(pl.col("valid_to").is_null()).drop("since", "valid_from", "valid_to")
     trajectory = _trajectory(plan, versions, periods)
+    rule = plan.policy.plausible
     return {
         "plan": pl.DataFrame(
             [
@@ -87,9 +89,34 @@ def _compiled(plan: Plan) -> dict[str, pl.DataFrame]:
         "target_version": versions,
         "trajectory": trajectory,
         "obligation": _obligation(plan, indicator, indicator_area, periods, target),
+        "reminder_from": _reminder_from(plan),
         "plausible": _plausible(plan, units, periods),
         "published": _figures(plan, [*plan.published, *plan.baselines], units),
         "baseline": _figures(plan, plan.baselines, units),
+        "indicator_reporter": pl.DataFrame(
+            [
+                (i.indicator, d)
+                for i in plan.indicators
+                for d in [plan.policy.lead_department[i.indicator], *plan.policy.co_reporters.get(i.indicator, [])]
+            ],
+            schema={"indicator": pl.String, "department": pl.String},
+            orient="row",
+        ),
+        "identity": _identity(plan),
+        "filing_due": _filing_due(plan, periods),
+        "reopening": _reopening(plan),
+        "plausible_points": pl.DataFrame(
+            [("yoy", rule.growth_points), ("share", rule.share_points), ("rank", rule.rank_places)],
+            schema={"measure": pl.String, "points": pl.Float64},
+            orient="row",
+        ),
+        "threshold": pl.DataFrame(
+            [
+                plan.policy.history.model_dump()
+                | plan.policy.plausible.model_dump(include={"history_low", "history_high"})
+                | {"slip_within": plan.policy.slip_within, "about_tolerance": plan.policy.about_tolerance}
+            ]
+        ),
         "pace": pl.DataFrame([plan.policy.pace.model_dump()]),
         "status_credit": pl.DataFrame(
             list(plan.policy.status_credit.items()), schema={"status": pl.String, "credit": pl.Float64}, orient="row"
@@ -151,6 +178,9 @@ def _indicator(plan: Plan, units: dict[str, Unit]) -> pl.DataFrame:
                 "whole_number": i.whole_number,
                 "level": i.level,
                 "growth_from_levels": i.growth_from_levels,
+                "numerator": i.numerator,
+                "denominator": i.denominator,
+                "adds_up": i.adds_up,
                 "span": SPANS[i.frequency],
                 "unit_dimension": units[i.indicator].dimension,
                 "unit_factor": units[i.indicator].factor,
@@ -158,8 +188,65 @@ def _indicator(plan: Plan, units: dict[str, Unit]) -> pl.DataFrame:
             }
             for i in plan.indicators
         ],
-        schema_overrides={"possible_low": pl.Float64, "possible_high": pl.Float64, "level": pl.String},
+        schema_overrides={"possible_low": pl.Float64, "possible_high": pl.Float64}
+        | dict.fromkeys(("level", "numerator", "denominator"), pl.String),
     )
+
+
+def _filing_due(plan: Plan, periods: pl.DataFrame) -> pl.DataFrame:
+    """quarter, period_start, period_end, certify_by, certify_basis, lock_at, lock_basis (null: never locked) of the plan's quarters;
+    none where the policy has no filing."""
+    rows: list[tuple[Any, ...]] = []
+    if filing := plan.policy.filing:
+        for q in periods.filter((pl.col("span") == "quarter") & pl.col("in_plan")).to_dicts():
+            certify = _counted(plan, filing.certify, "certify", q["period_end"])
+            lock = _counted(plan, filing.lock, "lock", q["period_end"]) if filing.lock else None
+            locked = (lock.at, lock.basis) if lock else (None, None)
+            rows.append((q["period"], q["period_start"], q["period_end"], certify.at, certify.basis, *locked))
+    schema: dict[str, Any] = {
+        "quarter": pl.String, "period_start": pl.Date, "period_end": pl.Date, "certify_by": INSTANT, "certify_basis": pl.String,
+        "lock_at": INSTANT, "lock_basis": pl.String,
+    }  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _counted(plan: Plan, deadline: Deadline, line: str, day: dt.date) -> workdays.Due:
+    return workdays.counted(deadline, plan.policy.calendar, plan.head.timezone, f"policy.filing.{line}", day)
+
+
+def _reopening(plan: Plan) -> pl.DataFrame:
+    """department, quarter, opens_at, closes_at, basis: when a locked quarter takes corrections again."""
+    zone = ZoneInfo(plan.head.timezone)
+    rows = [
+        (
+            r.department,
+            r.quarter,
+            dt.datetime.combine(r.opens, dt.time(), zone),
+            workdays.closing(r.until, "afternoon", plan.head.timezone),
+            f"policy.filing.reopened: until {r.until}, by {r.by}: {r.why}",
+        )
+        for r in (plan.policy.filing.reopened if plan.policy.filing else [])
+    ]
+    schema: dict[str, Any] = {
+        "department": pl.String, "quarter": pl.String, "opens_at": INSTANT, "closes_at": INSTANT, "basis": pl.String,
+    }  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _identity(plan: Plan) -> pl.DataFrame:
+    """rule, indicator, part, whole, basis: the figures that follow from two others. A share (Q04) is part over whole; a
+    growth rate (Q06) is its level over the level a year before, where policy says that the levels compare."""
+    rows = [
+        ("Q04", i.indicator, i.numerator, i.denominator, f"plan: indicators.{i.indicator}.numerator, denominator")
+        for i in plan.indicators
+        if i.numerator
+    ] + [
+        ("Q06", i.indicator, i.level, i.level, f"plan: indicators.{i.indicator}.level")
+        for i in plan.indicators
+        if i.level and i.growth_from_levels
+    ]
+    schema = dict.fromkeys(("rule", "indicator", "part", "whole", "basis"), pl.String)
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _indicator_name(plan: Plan) -> pl.DataFrame:
@@ -357,7 +444,8 @@ def _obligation(
     regular = lead.filter(~is_event).join(own, on="span").with_columns(key="indicator", day="period_end")
     dated = (
         lead.filter(is_event)
-        .join(target.select("indicator", "area", day="due"), on="indicator")
+        # what the text lost together with its figure is never owed
+        .join(target.filter(pl.col("kind") != "lost").select("indicator", "area", day="due"), on="indicator")
         .join_where(
             own.rename({"span": "own_span"}),
             pl.col("span") == pl.col("own_span"),
@@ -423,8 +511,30 @@ def _extension(plan: Plan) -> pl.DataFrame:
     )
 
 
+def _reminder_from(plan: Plan) -> pl.DataFrame:
+    """due_at of every deadline, due_day and due_text (the day, and until what time) in the plan's time zone, remind_at:
+    from when on a department is reminded of what is due then. Empty where policy reminds of nothing."""
+    schema: dict[str, Any] = {"due_at": INSTANT, "due_day": pl.Date, "due_text": pl.String, "remind_at": INSTANT}
+    policy, zone = plan.policy.reminders, ZoneInfo(plan.head.timezone)
+    if policy is None:
+        return pl.DataFrame(schema=schema)
+    rows = []
+    for at in sorted({*_due(plan)["due_at"], *_extension(plan)["extended_at"]}):
+        local = at.astimezone(zone)
+        at_midnight = local.time() == dt.time()
+        day = local.date() - workdays.DAY if at_midnight else local.date()
+        if policy.due_soon_days is None:
+            first = workdays.before(day, policy.due_soon_working_days or 0, plan.policy.calendar)
+        else:
+            first = day - workdays.DAY * policy.due_soon_days
+        text = f"{day} {'24:00' if at_midnight else f'{local:%H:%M}'}"
+        rows.append((at, day, text, dt.datetime.combine(first, dt.time(), zone)))
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def _plausible(plan: Plan, units: dict[str, Unit], periods: pl.DataFrame) -> pl.DataFrame:
-    """indicator, area, period, plausible_low, plausible_high, plausible_basis, clause: Q01, from targets and baseline.
+    """indicator, area, period, plausible_low, plausible_high, plausible_basis, clause: Q01, from targets and baseline;
+    usual: what the first target asks by then, the yardstick of a figure's magnitude (Q10).
 
     Where two targets ask the same of an indicator, the range holds both.
     """
@@ -442,17 +552,18 @@ def _plausible(plan: Plan, units: dict[str, Unit], periods: pl.DataFrame) -> pl.
         key = (t.indicator, t.area or plan.city, t.clause)
         ends = (goal, base.get(key[:2], goal), goal if t.value_high is None else t.value_high * scale)
         if i.accumulates == "flow":
-            rows.append(
-                (*key, "flow", goal * rule.flow_low, max(ends[0], ends[2]) * rule.flow_high, "policy.plausible.flow")
-            )
+            high = max(ends[0], ends[2]) * rule.flow_high
+            rows.append((*key, "flow", goal * rule.flow_low, high, "policy.plausible.flow", goal))
         elif i.accumulates == "stock":
-            rows.append(
-                (*key, "all", min(ends) * rule.stock_low, max(ends) * rule.stock_high, "policy.plausible.stock")
+            low, high = (
+                end * (factor if end > 0 else 1 / factor)  # away from the target and the baseline, below zero too
+                for end, factor in ((min(ends), rule.stock_low), (max(ends), rule.stock_high))
             )
+            rows.append((*key, "all", low, high, "policy.plausible.stock", goal))
         else:
             name = {"yoy": "growth_points", "rank": "rank_places"}.get(i.measure, "share_points")
             points = getattr(rule, name)
-            rows.append((*key, "all", goal - points, goal + points, f"policy.plausible.{name}"))
+            rows.append((*key, "all", goal - points, goal + points, f"policy.plausible.{name}", goal))
     bounds = pl.DataFrame(
         rows,
         schema={
@@ -463,26 +574,39 @@ def _plausible(plan: Plan, units: dict[str, Unit], periods: pl.DataFrame) -> pl.
             "low": pl.Float64,
             "high": pl.Float64,
             "plausible_basis": pl.String,
+            "usual": pl.Float64,
         },
         orient="row",
     )
     bounds = bounds.group_by("indicator", "area", maintain_order=True).agg(
-        pl.col("clause", "by", "plausible_basis").first(), pl.col("low").min(), pl.col("high").max()
+        pl.col("clause", "by", "plausible_basis", "usual").first(), pl.col("low").min(), pl.col("high").max()
     )
     elapsed = pl.when(pl.col("by") == "flow").then(pl.col("elapsed")).otherwise(1.0)
-    return bounds.join(periods, how="cross").select(
-        "indicator",
-        "area",
-        "period",
-        (pl.col("low") * elapsed).alias("plausible_low"),
-        (pl.col("high") * elapsed).alias("plausible_high"),
-        "plausible_basis",
-        "clause",
+    lowest, highest = pl.col("low") * elapsed, pl.col("high") * elapsed
+    possible = pl.DataFrame(
+        [(i.indicator, i.whole_number, i.possible_low, i.possible_high) for i in plan.indicators],
+        schema={"indicator": pl.String, "whole": pl.Boolean, "least": pl.Float64, "most": pl.Float64},
+        orient="row",
+    )
+    return (
+        bounds.join(possible, on="indicator", maintain_order="left")
+        .join(periods, how="cross")
+        .select(
+            "indicator",
+            "area",
+            "period",
+            # what is counted is none or one before it is many, and nothing is plausible that is not possible
+            pl.max_horizontal(pl.when("whole").then(lowest.floor()).otherwise(lowest), "least").alias("plausible_low"),
+            pl.min_horizontal(pl.when("whole").then(highest.ceil()).otherwise(highest), "most").alias("plausible_high"),
+            (pl.col("usual") * elapsed).alias("usual"),
+            "plausible_basis",
+            "clause",
+        )
     )
 
 
 def _figures(plan: Plan, figures: Sequence[Baseline], units: dict[str, Unit]) -> pl.DataFrame:
-    """Published figures (baselines are published too) in the indicator's own unit."""
+    """Published figures (baselines are published too) in the indicator's own unit; rounding is half of the last digit."""
     measures = {i.indicator: i.measure for i in plan.indicators}
     own = {i.indicator: i.unit for i in plan.indicators}
     rows = []
@@ -495,6 +619,7 @@ def _figures(plan: Plan, figures: Sequence[Baseline], units: dict[str, Unit]) ->
                 "period": p.label if p else f.period,
                 "measure": getattr(f, "measure", measures[f.indicator]),
                 "value": f.value * _known(f.unit).factor / units[f.indicator].factor,
+                "rounding": _half_a_digit(f) * _known(f.unit).factor / units[f.indicator].factor,
                 "unit": own[f.indicator],
                 "publisher": f.publisher,
                 "published_on": f.published_on,
@@ -506,7 +631,13 @@ def _figures(plan: Plan, figures: Sequence[Baseline], units: dict[str, Unit]) ->
         )
     schema = {
         "indicator": pl.String, "area": pl.String, "period": pl.String, "measure": pl.String, "value": pl.Float64,
-        "unit": pl.String, "publisher": pl.String, "published_on": pl.Date, "preliminary": pl.Boolean,
+        "rounding": pl.Float64, "unit": pl.String, "publisher": pl.String, "published_on": pl.Date, "preliminary": pl.Boolean,
         "approximate": pl.Boolean, "tier": pl.String, "note": pl.String,
     }  # fmt: skip
     return pl.DataFrame(rows, schema=schema)
+
+
+def _half_a_digit(f: Baseline) -> float:
+    shown = Decimal(repr(f.value)).normalize().as_tuple().exponent
+    decimals = f.decimals if f.decimals is not None else max(0, -shown) if isinstance(shown, int) else 0
+    return float(Decimal(5).scaleb(-decimals - 1))

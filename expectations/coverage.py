@@ -16,8 +16,15 @@ from expectations.model import NoTarget, Target
 
 CONTEXT = 20
 _DIGITS = "[0-9\uff10-\uff19]"
+_ENGLISH = (
+    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|dozen"
+    "|half|double|twice|treble|triple|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
+)
 _NUMERAL = re.compile(
     rf"{_DIGITS}+(?:[.\uff0e]{_DIGITS}+|[,\uff0c]{_DIGITS}{{3}}(?!{_DIGITS}))*|[〇零一二两三四五六七八九十百千万亿]+"
+    rf"|(?<![a-z])(?:{_ENGLISH})(?![a-z])",
+    re.IGNORECASE,
 )
 
 
@@ -53,7 +60,8 @@ class Coverage(NamedTuple):
 
 
 def numerals(text: str) -> list[Numeral]:
-    """The maximal runs of digits (with decimal point and thousands separator, full-width too) and of number words."""
+    """The maximal runs of digits (with decimal point and thousands separator, full-width too) and of Chinese number
+    words, and each English one: in 1.2 million two, as in 1.3 万."""
     return [Numeral(m.start(), len(m[0]), m[0]) for m in _NUMERAL.finditer(text)]
 
 

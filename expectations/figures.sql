@@ -1,6 +1,7 @@
 -- How a figure is read from a cell's text: figure(text) gives
---   struct(state 'figure' | 'none' | 'error', value DOUBLE, approximate BOOLEAN, suffix VARCHAR)
+--   struct(state 'figure' | 'none' | 'error', value DOUBLE, approximate BOOLEAN, suffix VARCHAR, rounding DOUBLE)
 -- suffix is what follows the number and is not a multiplier (%, 个, 亿元 → 元): a unit stated with the figure.
+-- rounding is half of the last digit stated: 8.0 is anything from 7.95 to 8.05, 1.3万 anything from 12500 to 13500.
 -- Set-based on purpose: one pass over a column, whatever the spelling.
 
 create or replace macro plain_text(t) as
@@ -54,26 +55,44 @@ create or replace macro figure_of_words(s) as (
   )
   select case
     when regexp_matches(t, '^(与上年|同比)?持平$')
-      then struct_pack(state := 'figure', value := 0.0::double, approximate := approximate, suffix := '')
+      then struct_pack(state := 'figure', value := 0.0::double, approximate := approximate, suffix := '', rounding := 0.05::double)
     when hanzi <> '' and hanzi not in ('百', '千', '万', '亿', '万亿', '百万', '千万')
-      then struct_pack(state := 'figure', value := sign * chinese_number(hanzi), approximate := approximate, suffix := hanzi_suffix)
+      then struct_pack(state := 'figure', value := sign * chinese_number(hanzi), approximate := approximate, suffix := hanzi_suffix,
+                       rounding := 0.5 * pow(10, tens(regexp_extract(hanzi, '(万亿|万|亿)$', 1))))
     when (n.whole <> '' or n.part <> '') and not (worded and n.plus <> '')
          and isfinite(try_cast(replace(n.whole, ',', '') || n.part || 'e' || exponent as double))
       then struct_pack(state := 'figure',
                        value := sign * case when n.plus = '-' then -1 else 1 end
                                 * try_cast(replace(n.whole, ',', '') || n.part || 'e' || exponent as double),
-                       approximate := approximate, suffix := n.suffix)
-    else struct_pack(state := 'error', value := null::double, approximate := false, suffix := '')
+                       approximate := approximate, suffix := n.suffix,
+                       rounding := 0.5 * pow(10, exponent - greatest(length(n.part) - 1, 0)))
+    else struct_pack(state := 'error', value := null::double, approximate := false, suffix := '', rounding := null::double)
   end from powered
 );
+
+create or replace macro plain_rounding(t) as
+  0.5 * pow(10, case when contains(t, '.') then strpos(t, '.') - length(t) else 0 end);
 
 create or replace macro figure(t) as
   case
     when t is null
-      then struct_pack(state := 'none', value := null::double, approximate := false, suffix := '')
+      then struct_pack(state := 'none', value := null::double, approximate := false, suffix := '', rounding := null::double)
     when regexp_full_match(t, '-?\d{1,15}(\.\d{1,15})?')
-      then struct_pack(state := 'figure', value := try_cast(t as double), approximate := false, suffix := '')
+      then struct_pack(state := 'figure', value := try_cast(t as double), approximate := false, suffix := '', rounding := plain_rounding(t))
     when plain_text(t) in ('', '-', '--', '—', '——', '–', '/', '无', '暂无', 'N/A', 'n/a', 'NA', '无数据', '缺')
-      then struct_pack(state := 'none', value := null::double, approximate := false, suffix := '')
+      then struct_pack(state := 'none', value := null::double, approximate := false, suffix := '', rounding := null::double)
     else figure_of_words(plain_text(t))
   end;
+
+-- How two figures compare: what a slip of magnitude it would be, and a change in words.
+create or replace macro slip(value, usual, within) as
+  case when usual is null or usual = 0 or value / usual <= 0 then null
+       when value / usual between 1e2 / within and 1e2 * within then '×100'
+       when value / usual between 1e4 / within and 1e4 * within then '×10000'
+       when value / usual between 1e8 / within and 1e8 * within then '×100000000'
+       when value / usual between 1e-2 / within and 1e-2 * within then '÷100'
+       when value / usual between 1e-4 / within and 1e-4 * within then '÷10000'
+       when value / usual between 1e-8 / within and 1e-8 * within then '÷100000000' end;
+
+create or replace macro change_text(change, unit) as
+  case when unit = 'points' then printf('%+.2f', change) else printf('%+.1f%%', (exp(change) - 1) * 100) end;

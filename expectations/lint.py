@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from expectations.model import Indicator, Plan, Resolution, Target
 from expectations.periods import MONTHS
-from expectations.units import unit
+from expectations.units import WORDS, Unit, unit
 
 NAMES = {
     "P01": ("同一指标两个数值", "one indicator, two figures"),
@@ -106,6 +106,10 @@ def _finding(code: str, targets: Iterable[Target], zh: str, en: str, information
     ordered = sorted(targets, key=lambda t: (t.clause_offset, t.target))
     places = tuple(Place(t.target, t.clause_offset, t.clause) for t in ordered)
     return PlanFinding(code, tuple(t.target for t in ordered), places, zh, en, information)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _by_code(plan: Plan) -> dict[str, Indicator]:
@@ -271,7 +275,7 @@ def _figure(t: Target) -> re.Match[str] | None:
     """The target's figure in its clause, where it stands there in digits."""
     if t.value is None:
         return None
-    high = "" if t.value_high is None else rf" ?[-–~] ?{re.escape(f'{t.value_high:.15g}')}"
+    high = "" if t.value_high is None else rf" ?(?:[-–~至到]|to) ?{re.escape(f'{t.value_high:.15g}')}"
     return re.search(rf"(?<![0-9.]){re.escape(f'{t.value:.15g}')}{high}(?![0-9.])", t.clause)
 
 
@@ -295,14 +299,45 @@ def unfit_unit(plan: Plan) -> Iterator[PlanFinding]:
                 f"{own.name_en}: {t.unit} does not convert into {own.unit}",
             )  # fmt: skip
         elif (figure := _figure(t)) and t.kind != "rank":
-            after = t.clause[figure.end() :].lstrip().removeprefix("个百分点")
-            counted = t.unit.split("/")[0].removeprefix("个百分点")
-            if after and t.unit != "百分点" and not after.startswith(counted):
+            after = t.clause[figure.end() :].lstrip()
+            if after and not _goes_on_with(after, t.unit):
                 yield _finding(
                     "P06", [t],
-                    f"{own.name_zh}：登记单位{t.unit}，原文为“{after[:4]}”",
-                    f"{own.name_en}: registered in {t.unit}, the clause goes on with {after[:4]!r}",
+                    f"{own.name_zh}：登记单位{t.unit}，原文为“{_beginning(after)}”",
+                    f"{own.name_en}: registered in {t.unit}, the clause goes on with {_beginning(after)!r}",
                 )  # fmt: skip
+
+
+def _goes_on_with(after: str, registered: str) -> bool:
+    """Whether what follows a figure is the registered unit. In Chinese the unit itself stands there; in a language with
+    spaces it does, or a noun that is counted (12 deaths), with its multiple (1.2 million passengers)."""
+    if not after[0].isascii() or not after[0].isalpha():
+        rest = after.removeprefix("个百分点")
+        return not rest or registered == "百分点" or rest.startswith(registered.split("/")[0].removeprefix("个百分点"))
+    said, meant = _unit_said(after), unit(registered)
+    if meant is None:
+        return False
+    alike = said.dimension == meant.dimension or (_counts(said) and _counts(meant))
+    return alike and said.factor == meant.factor
+
+
+def _unit_said(after: str) -> Unit:
+    """The longest run of words, from the first, that is a unit; else the thing named there is counted."""
+    words = after.split()[:4]
+    read = (unit(" ".join(words[:n])) for n in range(len(words), 0, -1))
+    counted = unit(f"{words[0].casefold()} items" if words[0].casefold() in WORDS else "items")
+    assert counted is not None
+    return next((u for u in read if u is not None), counted)
+
+
+def _counts(u: Unit) -> bool:
+    return u.is_counter or u.dimension in ("人", "人次")
+
+
+def _beginning(after: str) -> str:
+    """Four characters, and the rest of a word that they break."""
+    found = re.match(r"(?:[A-Za-z]+ ?){1,3}|.{1,4}", after)
+    return found[0].strip() if found else after
 
 
 def unreported(plan: Plan) -> Iterator[PlanFinding]:
@@ -364,7 +399,7 @@ def missing_baseline(plan: Plan) -> Iterator[PlanFinding]:
         yield _finding(
             "P09", stocks,
             f"{len(stocks)}个期末目标无基期数，年内进度不可评",
-            f"{len(stocks)} stocks without a baseline: how far they should be within the year is not assessable",
+            f"{_count(len(stocks), 'stock')} without a baseline: what is due within the year is not assessable",
             information=True,
         )  # fmt: skip
 
@@ -375,7 +410,7 @@ def lost_figures(plan: Plan) -> Iterator[PlanFinding]:
     if lost:
         yield _finding(
             "P10", lost, f"{len(lost)}个目标的数值在原文中缺失，不可评",
-            f"{len(lost)} targets have lost their figure from the text: not assessable", information=True,
+            f"the text has lost the figures of {_count(len(lost), 'target')}: not assessable", information=True,
         )  # fmt: skip
 
 

@@ -148,11 +148,22 @@ def disagreements(plan: Plan, versions: Sequence[Target]) -> Iterable[tuple[str,
         for a in i.areas:
             if a not in areas:
                 yield "indicators.yaml", (*at, "areas"), f"area {a} is not in plan.yaml"
+        if i.adds_up and plan.city not in i.areas:
+            yield (
+                "indicators.yaml",
+                (*at, "adds_up"),
+                f"{i.indicator} adds up to {plan.city}, which is not among its areas",
+            )
         if plan.policy.lead_department.get(i.indicator) not in departments:
             yield "policy.yaml", ("lead_department",), f"lead_department of {i.indicator} is missing or unknown"
     for code in plan.policy.lead_department:
         if code not in indicators:
             yield "policy.yaml", ("lead_department", code), f"{code} is not an indicator"
+    for code, others in plan.policy.co_reporters.items():
+        if code not in indicators:
+            yield "policy.yaml", ("co_reporters", code), f"{code} is not an indicator"
+        if unknown := sorted(set(others) - departments | set(others) & {plan.policy.lead_department.get(code, "")}):
+            yield "policy.yaml", ("co_reporters", code), f"not another department: {', '.join(unknown)}"
     targets = {t.target for t in plan.targets}
     for n, r in enumerate(plan.policy.resolutions):
         if unknown := sorted(set(r.targets) - targets):
@@ -188,6 +199,13 @@ def disagreements(plan: Plan, versions: Sequence[Target]) -> Iterable[tuple[str,
             if period(f.period) is None:
                 yield name, (n, "period"), f"period {f.period} cannot be read"
     yield from extension_faults(plan)
+    quarters = {p.label for p in calendar_of(plan.head.starts, plan.head.ends) if p.span == "quarter"}
+    for n, opened in enumerate(plan.policy.filing.reopened if plan.policy.filing else []):
+        at = ("filing", "reopened", n)
+        if opened.department not in departments:
+            yield "policy.yaml", (*at, "department"), f"{opened.department} is not a department"
+        if opened.quarter not in quarters:
+            yield "policy.yaml", (*at, "quarter"), f"{opened.quarter} is not a quarter of the plan's own time"
 
 
 def extension_faults(plan: Plan) -> Iterable[tuple[str, tuple[str | int, ...], str]]:

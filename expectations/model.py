@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case, digits and underscores")]
+Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="time of day, in quotes: '20:30'")]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9a-z-]+$", description="GB/T 2260 division code, or the plan's own code")]
 Frequency = Literal["month", "quarter", "year", "event"]
 Measure = Literal["period", "ytd", "end", "yoy", "share", "rank"]
@@ -71,6 +72,7 @@ class Indicator(Part):
     growth_from_levels: bool = Field(
         default=False, description="the rate may be computed from reported levels where no rate is reported"
     )
+    adds_up: bool = Field(default=False, description="the figures of its other areas add up to the city's (M02)")
     numerator: Code | None = Field(default=None, description="of a share: the indicator of the part")
     denominator: Code | None = Field(default=None, description="of a share: the indicator of the whole")
 
@@ -78,6 +80,8 @@ class Indicator(Part):
     def a_share_has_both(self) -> Self:
         if (self.numerator is None) != (self.denominator is None):
             raise ValueError("numerator and denominator go together")
+        if self.adds_up and (len(self.areas) < 3 or self.accumulates == "rate"):
+            raise ValueError("only amounts of the city and of two areas or more add up")
         return self
 
     @property
@@ -138,6 +142,9 @@ class Baseline(Part):
     period: str
     value: float
     unit: str
+    decimals: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="stated, where value does not show them"
+    )
     publisher: str
     published_on: dt.date | None = None
     tier: Literal["A", "B"]
@@ -230,6 +237,57 @@ class Extension(Part):
     why: Annotated[str, Field(min_length=1)]
 
 
+class Reminders(Part):
+    """When departments are reminded of what they owe."""
+
+    due_soon_working_days: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="from so many working days (policy.calendar) before the due day on; 0: on the day itself",
+    )
+    due_soon_days: Annotated[int, Field(ge=0)] | None = Field(default=None, description="the same in calendar days")
+    overdue_again_after_days: Annotated[int, Field(ge=1)] = Field(
+        description="what is overdue is spoken of when its deadline passes, and again each time after so many days"
+    )
+    quiet_hours: tuple[Clock, Clock] | None = Field(
+        default=None, description="from and to, in the plan's time zone: nothing is sent then, but after it"
+    )
+
+    @model_validator(mode="after")
+    def counted_one_way(self) -> Self:
+        if (self.due_soon_working_days is None) == (self.due_soon_days is None):
+            raise ValueError("due_soon_working_days or due_soon_days, and not both")
+        if self.quiet_hours and self.quiet_hours[0] == self.quiet_hours[1]:
+            raise ValueError("quiet hours end at another time than they begin")
+        return self
+
+
+class Reopening(Part):
+    """A locked quarter of a department that takes corrections again for a time, as recorded."""
+
+    department: Code
+    quarter: str = Field(description="2022Q1")
+    opens: dt.date
+    until: dt.date = Field(description="the last day on which corrections are taken")
+    by: Annotated[str, Field(min_length=1)] = Field(description="a role, never a name")
+    why: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def ends_after_it_opens(self) -> Self:
+        if self.until < self.opens:
+            raise ValueError("until is before opens")
+        return self
+
+
+class Filing(Part):
+    """The life of a quarter's figures after they are due. Each is counted from the quarter's last day."""
+
+    certify: Deadline = Field(description="by when a named role of the department certifies the quarter's figures")
+    lock: Deadline | None = Field(
+        default=None, description="from when accepted figures take corrections only where reopened (V12); none: never"
+    )
+    reopened: list[Reopening] = []
+
+
 class Plausible(Part):
     """Rules of thumb behind Q01, by what the indicator is."""
 
@@ -240,6 +298,21 @@ class Plausible(Part):
     growth_points: float = Field(description="points either side of the target")
     share_points: float
     rank_places: float
+    history_low: float = Field(description="share of the figure a year before, from which the range reaches too")
+    history_high: float = Field(description="share of the figure a year before, up to which the range reaches too")
+
+
+class History(Part):
+    """When a figure is far from its own history (Q03): its change against the changes before it.
+
+    A change is against the same period of the year before where enough of those are known, else against the period
+    before; of amounts (a cumulative figure's own period) in proportion, of rates, shares and ranks in points.
+    """
+
+    least_changes: Annotated[int, Field(ge=3)] = Field(description="with fewer earlier changes nothing is said")
+    deviations: Annotated[float, Field(gt=0)] = Field(description="robust standard deviations (1.4826 × MAD) allowed")
+    least_spread: Annotated[float, Field(gt=0)] = Field(description="a spread below this share counts as this")
+    least_points: Annotated[float, Field(gt=0)] = Field(description="the same, where changes are in points")
 
 
 class Pace(Part):
@@ -277,7 +350,19 @@ class Policy(Part):
     calendar: Calendar = Field(description="whose working days; china: the official ones; weekdays: Monday to Friday")
     deadlines: dict[Frequency, Deadline]
     extensions: list[Extension] = []
+    filing: Filing | None = Field(default=None, description="certification and locking of quarters; none: neither")
+    reminders: Reminders | None = Field(
+        default=None, description="when departments are reminded of what they owe; none: never"
+    )
+    co_reporters: dict[str, list[Code]] = Field(
+        default={},
+        description="by indicator: departments that may report it besides the lead department; compared with it (M03)",
+    )
     plausible: Plausible
+    history: History
+    slip_within: Annotated[float, Field(gt=1, lt=5)] = Field(
+        description="off by a factor of 100, 10^4 or 10^8, give or take this factor, is a slip of magnitude (Q10)"
+    )
     pace: Pace
     trajectory: Shape = Field(
         description="how much of the way to the target is expected by a time. straight_line: in proportion to time; whole:"

@@ -37,7 +37,7 @@ def page(plan: Plan) -> str:
 def by_chapter(plan: Plan) -> list[tuple[str, list[Target]]]:
     """The targets under a title each: a headline capability's, then those of each of the plan's chapters."""
     indicators = {i.indicator: i for i in plan.indicators}
-    names = {c.capability: f"{c.name_zh} {c.name_en}" for c in plan.head.capabilities}
+    names = {c.capability: " ".join(dict.fromkeys((c.name_zh, c.name_en))) for c in plan.head.capabilities}
 
     def chapter(t: Target) -> str:
         found = CHAPTER.match(t.section)
@@ -141,12 +141,12 @@ def _rules(plan: Plan) -> str:
             r["severity"],
             r["message_zh"],
             r["message_en"],
+            r["needs"],
             r["basis"],
-            "yes" if r["evaluated_now"] else "not yet",
         ]
         for r in compiled(plan)["rule"].to_dicts()
     ]
-    return "## Rules 规则\n\n" + _table(["rule", "severity", "规则", "what it catches", "basis", "evaluated"], rows)
+    return "## Rules 规则\n\n" + _table(["rule", "severity", "规则", "what it catches", "needs", "basis"], rows)
 
 
 def _findings(plan: Plan) -> str:

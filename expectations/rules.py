@@ -1,7 +1,7 @@
 """Every rule of the contract, as data: code, severity, weight, what it needs, and what it says in two languages.
 
 A rule is registered here once; its predicate stands once in `expectations.suites`, or, for a file's fatal faults, in
-the readers. A rule whose `since` is None is registered and not evaluated yet.
+the readers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ class Rule:
     en: str
     mend_zh: str
     mend_en: str
-    evaluated_now: bool = True
 
     def row(self) -> dict[str, Any]:
         """The rule as a row of the warehouse's `rule` table, before its health is counted."""
@@ -35,8 +34,7 @@ class Rule:
             "message_en": self.en,
             "mend_zh": self.mend_zh,
             "mend_en": self.mend_en,
-            "basis": BASIS[self.code[0]] if self.evaluated_now else "not evaluated yet",
-            "evaluated_now": self.evaluated_now,
+            "basis": BASIS.get(self.code, BASIS[self.code[0]]),
             "active_from": None,
             "active_to": None,
         }
@@ -48,6 +46,11 @@ BASIS = {
     "Q": "plan and policy",
     "M": "policy: deadlines",
     "X": "rule that could not be evaluated",
+    "V12": "policy: filing",
+    "Q07": "policy: deadlines",
+    "M02": "plan: indicators.adds_up",
+    "M03": "policy: co_reporters",
+    "M04": "published figures",
 }
 
 _ALL = [
@@ -60,7 +63,7 @@ _ALL = [
     Rule("S04", "fatal", 100, "header", "未找到表头，或缺少必需的列", "no header found, or required columns missing",
          "请补齐列名后重新报送", "give the columns their names and send it again"),
     Rule("S05", "fatal", 100, "template", "模板不属于本计划或已过期", "template of another plan or revision",
-         "请使用最新模板", "use the current template", evaluated_now=False),
+         "请使用最新模板", "use the current template"),
     Rule("S06", "fatal", 100, "value", "文件中没有任何数值", "the file holds no figure",
          "请填写数值后重新报送", "fill in figures and send it again"),
     Rule("S07", "fatal", 100, "file", "文件过大", "the file is too large, or expands beyond the limit",
@@ -90,34 +93,36 @@ _ALL = [
          "请按指标的口径填写", "use the indicator's own measure"),
     Rule("V11", "error", 70, "area, indicator", "地区未知，或本部门不报送该地区", "unknown area, or one that this department does not report for",
          "请填写六位行政区划代码或名称，全市数据可留空", "give the 6-digit code or the name; leave it blank for the city"),
+    Rule("V12", "error", 70, "policy: filing.lock", "所属季度已锁定，未经批准不得修改", "the quarter is locked: an accepted figure is not corrected without an exception",
+         "请申请重新开放该季度后再报送", "ask the assessment office to reopen the quarter, then send it again"),
     Rule("Q01", "warning", 40, "value, target", "数值超出由计划推算的合理范围", "outside the plausible range derived from the plan",
          "请核对；如属实请在说明栏解释", "check it; if it is right, explain it in the note"),
     Rule("Q02", "warning", 50, "earlier period", "累计数比年内上一期减少", "a cumulative figure fell within the year",
          "请核对累计数；如属实请在说明栏解释", "check it; if it is right, explain it in the note"),
     Rule("Q03", "warning", 30, "history", "明显偏离自身历史", "far from its own history",
-         "请核对", "check it", evaluated_now=False),
+         "请核对；如属实请在说明栏解释", "check it; if it is right, explain it in the note"),
     Rule("Q04", "warning", 40, "numerator, denominator", "占比与分子分母不符", "a share disagrees with its numerator and denominator",
-         "请核对", "check it", evaluated_now=False),
+         "请核对占比、分子与分母；如属实请在说明栏解释", "check the share and both its parts; if it is right, explain it in the note"),
     Rule("Q05", "warning", 10, "value", "数值为约数", "stated as approximate",
          "有确数后请补报", "send the exact figure when there is one"),
     Rule("Q06", "warning", 40, "level, growth", "增速与水平数不符", "a growth rate disagrees with the levels reported",
-         "请核对", "check it", evaluated_now=False),
+         "请核对增速与本期、上年同期的水平数；如属实请在说明栏解释", "check the rate and the levels of both years; if it is right, explain it in the note"),
     Rule("Q07", "warning", 20, "deadline", "晚于报送期限", "after the deadline",
          "请按期报送", "report in time"),
     Rule("Q08", "warning", 5, "unit", "计数单位与计划不同", "a counter unit other than the plan's",
          "请使用计划的计数单位", "use the plan's counter unit"),
     Rule("Q09", "warning", 15, "earlier figure", "修改了已接收的数据", "revises an accepted figure",
-         "请说明修改原因", "say why", evaluated_now=False),
+         "请在说明栏写明修改原因", "say why in the note"),
     Rule("Q10", "warning", 60, "target, history", "疑似数量级错误", "looks like a slip of magnitude",
-         "请核对单位", "check the unit", evaluated_now=False),
+         "请核对单位与小数点；如属实请在说明栏解释", "check unit and decimal point; if it is right, explain it in the note"),
     Rule("M01", "warning", 60, "obligation", "已过报送期限，仍未收到数据", "an obligation has passed its deadline with no figure",
          "请尽快报送", "report it as soon as possible"),
     Rule("M02", "warning", 40, "districts", "各区县合计与全市数不符", "the districts do not add up to the city",
-         "请核对", "check it", evaluated_now=False),
+         "请核对全市数与各区县数", "check the city and the districts"),
     Rule("M03", "warning", 40, "two departments", "两个部门的同一数据不一致", "two departments disagree on one figure",
-         "请核对", "check it", evaluated_now=False),
+         "请两个部门核对后由出错一方更正", "compare with the other department; who is wrong corrects it"),
     Rule("M04", "warning", 40, "published", "部门数据与公布数据不一致", "a department's figure disagrees with the published one",
-         "请核对", "check it", evaluated_now=False),
+         "请核对；如公布数有误请在说明栏注明", "check it; if the published figure is wrong, say so in the note"),
     Rule("X01", "error", 100, "rule", "规则未能执行", "a rule could not be evaluated",
          "请联系维护人员", "tell the maintainers"),
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import it where rows are judged, not where definitions load.
 from __future__ import annotations
 
 import os
+import re
 from typing import ClassVar
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: telemetry is off
@@ -29,12 +30,14 @@ class PlanRule(UnexpectedRowsExpectation):
     """A rule over rows; `unexpected_rows_query` is given by `expect()` so that it is stored with the suite."""
 
     rule: ClassVar[str]
+    applies: ClassVar[str] = "true"  # rows on which the rule can be evaluated at all
     broken: ClassVar[str]
     column: ClassVar[str] = "column_name"
     found: ClassVar[str] = "value_text"
     expected: ClassVar[str]
     difference: ClassVar[str] = "null::double"
     basis: ClassVar[str]
+    confirmed: ClassVar[str] = "b.explained"  # an explanation stands beside the figure
 
     @classmethod
     def expect(cls) -> PlanRule:
@@ -43,7 +46,16 @@ class PlanRule(UnexpectedRowsExpectation):
             unexpected_rows_query=f"select row_id from {{batch}} where {cls.broken.replace('{', '{{').replace('}', '}}')}",
             severity=GX_SEVERITY[rule.severity],
             description=f"{rule.code}: {rule.zh} / {rule.en}",
+            meta={"rule": rule.code, "basis": cls.basis_in_words()},
         )
+
+    @classmethod
+    def basis_in_words(cls) -> str:
+        """Which line of plan or policy the rule comes from, read from `basis`; ⟨…⟩ differs from row to row."""
+        cases = re.sub(r"\bcase\s+when\b.*?\bthen\b", " ", cls.basis, flags=re.DOTALL)
+        cases = re.sub(r"\bwhen\b.*?\bthen\b|\belse\b", ";", cases, flags=re.DOTALL)
+        parts = re.findall(r"'([^']*)'|(;)|\b(?!coalesce\b|end\b|null\b)([a-z_]+)\b", cases)
+        return "".join(text or (other and "; ") or (column and f"⟨{column}⟩") for text, other, column in parts)
 
     @classmethod
     def findings_query(cls, batch: str) -> str:
@@ -66,7 +78,8 @@ class ExpectKnownIndicator(PlanRule):
 
 class ExpectOwnIndicator(PlanRule):
     rule = "V02"
-    broken = "indicator is not null and department <> lead_department"
+    applies = "indicator is not null"
+    broken = "not may_report"
     column = "'指标编码 indicator'"
     found = "coalesce(nullif(trim(indicator_text), ''), name_text)"
     expected = "(select name_zh from department d where d.department = lead_department) || ' ' || lead_department"
@@ -84,6 +97,7 @@ class ExpectReadablePeriod(PlanRule):
 
 class ExpectPeriodOfThePlan(PlanRule):
     rule = "V04"
+    applies = "period_end is not null"
     broken = "period_end is not null and (outside_plan or period_end >= received_on or (indicator is not null and period is null))"
     column = "case when form = 'wide' then column_name else '报告期 period' end"
     found = "period_text"
@@ -122,8 +136,9 @@ class ExpectUnitOfTheSameKind(PlanRule):
 
 class ExpectPossibleValue(PlanRule):
     rule = "V08"
+    applies = "value is not null and (possible_low is not null or possible_high is not null or whole_number)"
     broken = """value < possible_low or value > possible_high
-        or (whole_number and abs(value - round(value)) > 1e-6 * greatest(1, abs(value)))"""
+        or (whole_number and abs(value - round(value)) > 1e-9 * greatest(1, abs(value)))"""
     expected = """case when whole_number and value >= coalesce(possible_low, value) and value <= coalesce(possible_high, value)
         then '整数 / a whole number'
         else coalesce(possible_low::varchar, '-∞') || ' … ' || coalesce(possible_high::varchar, '∞') || ' ' || own_unit end"""
@@ -133,6 +148,7 @@ class ExpectPossibleValue(PlanRule):
 
 class ExpectOneFigureAFile(PlanRule):
     rule = "V09"
+    applies = "value is not null"
     broken = "value_lowest < value_highest"
     expected = "'一个数值 / one value'"
     difference = "value_highest - value_lowest"
@@ -159,37 +175,78 @@ class ExpectReportedArea(PlanRule):
     basis = "'plan: indicators.' || coalesce(indicator, '') || '.areas'"
 
 
+class ExpectLockedFigureToStand(PlanRule):
+    rule = "V12"
+    applies = "value is not null"
+    broken = "locked_value is not null"
+    expected = "locked_value::varchar || ' ' || own_unit"
+    difference = "value - locked_value"
+    basis = "lock_basis"
+
+
 class ExpectPlausibleValue(PlanRule):
     rule = "Q01"
+    applies = "value is not null and plausible_low is not null"
     broken = "value < plausible_low or value > plausible_high"
     expected = "round(plausible_low, 4)::varchar || ' … ' || round(plausible_high, 4)::varchar || ' ' || own_unit"
     difference = "case when value < plausible_low then value - plausible_low else value - plausible_high end"
-    basis = "coalesce(clause, '') || ' (' || plausible_basis || ')'"
+    basis = "case when clause is null then plausible_basis else clause || ' (' || plausible_basis || ')' end"
 
 
 class ExpectCumulativeNotToFall(PlanRule):
     rule = "Q02"
+    applies = "measure = 'ytd' and value is not null and earlier_value is not null"
     broken = "measure = 'ytd' and value < earlier_value - 1e-9 * abs(earlier_value)"
     expected = "'≥ ' || earlier_value::varchar || ' (' || earlier_period || ')'"
     difference = "value - earlier_value"
     basis = "'plan: indicators.' || indicator || '.measure'"
 
 
+class ExpectFigureLikeItsHistory(PlanRule):
+    rule = "Q03"
+    applies = "value is not null and change is not null"
+    broken = "change < change_low or change > change_high"
+    found = "value_text || ' (' || change_text(change, change_by) || ')'"
+    expected = "change_text(change_low, change_by) || ' … ' || change_text(change_high, change_by) || ' (' || change_from || ')'"
+    difference = "case when change < change_low then change - change_low else change - change_high end"
+    basis = "'policy: history'"
+
+
+class ExpectShareOfItsParts(PlanRule):
+    rule = "Q04"
+    applies = "value is not null and identity = 'Q04'"
+    broken = "identity = 'Q04' and (value + rounding < follows_low or value - rounding > follows_high)"
+    expected = "follows_text"
+    difference = "case when value < follows_low then value - follows_low else value - follows_high end"
+    basis = "identity_basis"
+
+
 class ExpectExactFigure(PlanRule):
     rule = "Q05"
+    applies = "value is not null"
     broken = "approximate"
     expected = "'确数 / an exact figure'"
     basis = "'contract: values'"
 
 
+class ExpectGrowthOfItsLevel(PlanRule):
+    rule = "Q06"
+    applies = "value is not null and identity = 'Q06'"
+    broken = "identity = 'Q06' and (value + rounding < follows_low or value - rounding > follows_high)"
+    expected = "follows_text"
+    difference = "case when value < follows_low then value - follows_low else value - follows_high end"
+    basis = "identity_basis"
+
+
 class ExpectInTime(PlanRule):
     rule = "Q07"
+    applies = "news and due_at is not null"
     broken = "news and received_at >= due_at"
     column = "'报告期 period'"
     found = "strftime(received_at at time zone zone, '%Y-%m-%d %H:%M')"
     expected = "'< ' || strftime(due_at at time zone zone, '%Y-%m-%d %H:%M')"
     difference = "date_diff('second', due_at, received_at) / 86400.0"
-    basis = "'policy: deadlines.' || frequency"
+    basis = "due_basis"
 
 
 class ExpectThePlansCounter(PlanRule):
@@ -201,21 +258,77 @@ class ExpectThePlansCounter(PlanRule):
     basis = "'plan: indicators.' || indicator || '.unit'"
 
 
+class ExpectAcceptedFigureToStand(PlanRule):
+    rule = "Q09"
+    applies = "news and value is not null"
+    broken = "news and replaced_value is not null"
+    expected = "replaced_value::varchar || ' ' || own_unit"
+    difference = "value - replaced_value"
+    confirmed = "b.explained or b.reasoned"  # the file says why it was sent again
+    basis = "'contract: rules'"
+
+
+class ExpectTheRightMagnitude(PlanRule):
+    rule = "Q10"
+    applies = "value <> 0 and (usual <> 0 or history_value <> 0)"
+    broken = """value <> 0 and (slip(value, usual, slip_within) is not null or slip(value, history_value, slip_within) is not null)
+        and not coalesce(value / nullif(usual, 0) between 0.2 and 5, false)
+        and not coalesce(value / nullif(history_value, 0) between 0.2 and 5, false)"""
+    expected = """'≈ ' || round(case when slip(value, history_value, slip_within) is not null then history_value else usual end, 4)::varchar
+        || ' ' || own_unit || ' (' || coalesce(slip(value, history_value, slip_within), slip(value, usual, slip_within)) || ')'"""
+    difference = (
+        "value - case when slip(value, history_value, slip_within) is not null then history_value else usual end"
+    )
+    basis = """case when slip(value, history_value, slip_within) is not null or clause is null then 'policy: slip_within'
+        else clause || ' (policy.slip_within)' end"""
+
+
 class ExpectObligationMet(PlanRule):
     rule = "M01"
-    broken = "state = 'missing'"
+    applies = "state is not null and state <> 'not_due'"
+    broken = "coalesce(state = 'missing', false)"
     column = "'数值 value'"
     found = "null::varchar"
     expected = "'< ' || strftime(due_at at time zone zone, '%Y-%m-%d %H:%M')"
-    basis = "'policy: deadlines.' || frequency"
+    basis = "due_basis"
+
+
+class ExpectDistrictsToAddUp(PlanRule):
+    rule = "M02"
+    applies = "against = 'districts'"
+    broken = "against = 'districts' and (value + rounding < other_low or value - rounding > other_high)"
+    expected = "other_text"
+    difference = "value - other_value"
+    basis = "'plan: indicators.' || indicator || '.adds_up'"
+
+
+class ExpectDepartmentsToAgree(PlanRule):
+    rule = "M03"
+    applies = "against = 'department'"
+    broken = "against = 'department' and (value + rounding < other_low or value - rounding > other_high)"
+    expected = "other_text"
+    difference = "value - other_value"
+    basis = "'policy: co_reporters.' || indicator"
+
+
+class ExpectPublishedFigure(PlanRule):
+    rule = "M04"
+    applies = "against = 'published'"
+    broken = "against = 'published' and (value + rounding < other_low or value - rounding > other_high)"
+    expected = "other_text"
+    difference = "value - other_value"
+    basis = "'published: ' || other_source"
 
 
 VALIDITY: list[type[PlanRule]] = [
     ExpectKnownIndicator, ExpectOwnIndicator, ExpectReadablePeriod, ExpectPeriodOfThePlan, ExpectFigure,
     ExpectKnownUnit, ExpectUnitOfTheSameKind, ExpectPossibleValue, ExpectOneFigureAFile, ExpectAllowedMeasure,
-    ExpectReportedArea,
+    ExpectReportedArea, ExpectLockedFigureToStand,
 ]  # fmt: skip
 QUALITY: list[type[PlanRule]] = [
-    ExpectPlausibleValue, ExpectCumulativeNotToFall, ExpectExactFigure, ExpectInTime, ExpectThePlansCounter,
+    ExpectPlausibleValue, ExpectCumulativeNotToFall, ExpectFigureLikeItsHistory, ExpectShareOfItsParts, ExpectExactFigure,
+    ExpectGrowthOfItsLevel, ExpectInTime, ExpectThePlansCounter, ExpectAcceptedFigureToStand, ExpectTheRightMagnitude,
 ]  # fmt: skip
-ACROSS: list[type[PlanRule]] = [ExpectObligationMet]
+ACROSS: list[type[PlanRule]] = [
+    ExpectObligationMet, ExpectDistrictsToAddUp, ExpectDepartmentsToAgree, ExpectPublishedFigure,
+]  # fmt: skip

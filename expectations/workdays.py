@@ -50,6 +50,14 @@ def after(day: dt.date, working_days: int, calendar: Calendar) -> dt.date:
     return day
 
 
+def before(day: dt.date, working_days: int, calendar: Calendar) -> dt.date:
+    """The `working_days`-th working day before `day`; `day` itself where that is 0."""
+    while working_days:
+        day -= DAY
+        working_days -= is_workday(day, calendar)
+    return day
+
+
 def closing(day: dt.date, half: Half, zone: str) -> dt.datetime:
     """The first instant that is too late: noon of `day`, or the midnight that ends it."""
     if half == "morning":
@@ -59,19 +67,21 @@ def closing(day: dt.date, half: Half, zone: str) -> dt.datetime:
 
 def due(plan: Plan, frequency: Frequency, day: dt.date) -> Due:
     """By when a figure of `frequency` is owed: its period ends, or its task is due, on `day`."""
-    return _due(plan.policy.deadlines[frequency], plan.policy.calendar, plan.head.timezone, frequency, day)
+    line = f"policy.deadlines.{frequency}"
+    return counted(plan.policy.deadlines[frequency], plan.policy.calendar, plan.head.timezone, line, day)
 
 
 @lru_cache(maxsize=4096)
-def _due(deadline: Deadline, calendar: Calendar, zone: str, frequency: Frequency, day: dt.date) -> Due:
+def counted(deadline: Deadline, calendar: Calendar, zone: str, line: str, day: dt.date) -> Due:
+    """A deadline counted from `day`; `line` is the policy's, for the basis."""
     if deadline.working_days is None:
-        last_day, counted = day + DAY * (deadline.days or 0), f"{deadline.days} days"
+        last_day, how = day + DAY * (deadline.days or 0), f"{deadline.days} days"
         unknown: tuple[int, ...] = ()
     else:
         last_day = after(day, deadline.working_days, calendar)
-        counted = f"{deadline.working_days} working days ({calendar})"
+        how = f"{deadline.working_days} working days ({calendar})"
         unknown = tuple(y for y in range((day + DAY).year, last_day.year + 1) if not known(y, calendar))
-    basis = f"policy.deadlines.{frequency}: {counted}{NOON[deadline.half]}"
+    basis = f"{line}: {how}{NOON[deadline.half]}"
     if unknown:
         years = ", ".join(map(str, unknown))
         basis += f". WARNING: the official calendar of {years} is not known, Monday to Friday assumed"

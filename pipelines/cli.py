@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from expectations.load import PlanError
-from pipelines.settings import ROOT, Settings, settings
+from pipelines.settings import ROOT, Settings, own_source, settings
 
 
 def dagster_home(config: Settings) -> Path:
@@ -69,15 +71,41 @@ def samples(seed: int) -> None:
 
 
 @main.command()
+@click.argument("period")
+@click.argument("departments", nargs=-1)
+def templates(period: str, departments: tuple[str, ...]) -> None:
+    """Write the fill-in workbooks of PERIOD (2022-06, 2022Q2, 2022), of all DEPARTMENTS or those named."""
+    from warehouse.templates import TemplateError, shown_due, write_templates
+
+    config = settings()
+    loaded = config.plan()
+    today = dt.datetime.now(ZoneInfo(loaded.head.timezone)).date()
+    try:
+        written = write_templates(config.store, loaded, period, today, departments)
+    except TemplateError as e:
+        raise click.ClickException(str(e)) from e
+    if not written:
+        raise click.ClickException(
+            f"nothing is owed for {period}: the plan runs from {loaded.head.starts} to {loaded.head.ends}"
+        )
+    for w in written:
+        click.echo(f"{w.path.name:<44}{w.figures:>5} figures, the first due before {shown_due(w.due_first, loaded)}")
+    click.echo(f"{len(written)} workbooks in {written[0].path.parent}")
+
+
+@main.command()
 @click.option("--schemas", is_flag=True, help="Write the JSON Schemas that let an editor complete a plan's files.")
 @click.option(
     "--draft",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Print a draft of targets.yaml, as the clause reader reads this text.",
 )
-@click.option("--year", type=int, help="The year of the draft's plan.")
+@click.option("--year", type=int, help="The year of the draft's plan: the one in which it starts.")
+@click.option(
+    "--first-month", type=click.IntRange(1, 12), default=1, show_default=True, help="In which month that year starts."
+)
 @click.option("--diff", nargs=2, type=int, help="Say what changed from one revision of the plan to another.")
-def plan(schemas: bool, draft: Path | None, year: int | None, diff: tuple[int, int] | None) -> None:
+def plan(schemas: bool, draft: Path | None, year: int | None, first_month: int, diff: tuple[int, int] | None) -> None:
     """Compile the plan: print what it holds and what is wrong with it, or every fault with file and line."""
     from expectations.load import PLANS
     from expectations.load import schemas as schema_texts
@@ -91,7 +119,7 @@ def plan(schemas: bool, draft: Path | None, year: int | None, diff: tuple[int, i
 
         if year is None:
             raise click.UsageError("--draft needs --year: dates such as 7月底 are of that year")
-        click.echo(drafted(draft.read_bytes().decode("utf-8"), year), nl=False)
+        click.echo(drafted(draft.read_bytes().decode("utf-8"), year, first_month), nl=False)
         return
     config = settings()
     loaded = config.plan()
@@ -103,6 +131,69 @@ def plan(schemas: bool, draft: Path | None, year: int | None, diff: tuple[int, i
     from pipelines.planned import show_plan
 
     if not show_plan(loaded, config.plan_text(loaded)):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("department")
+@click.argument("quarter")
+@click.option("--role", required=True, help="Who certifies, by role: head of statistics. Never a name.")
+def certify(department: str, quarter: str, role: str) -> None:
+    """Certify the figures of DEPARTMENT for QUARTER (2022Q1) as they stand; prints the receipt number."""
+    from warehouse.filings import FilingError
+    from warehouse.filings import certify as certified
+
+    config = settings()
+    try:
+        done = certified(config.store, config.plan(), department, quarter, role, dt.datetime.now(dt.UTC))
+    except FilingError as e:
+        raise click.ClickException(str(e)) from e
+    click.echo(f"{done.number}: {done.figures} figures of {department} for {quarter}, certified by {role}")
+
+
+@main.command()
+@click.argument("submission")
+@click.option("--role", required=True, help="Who withdraws it, by role. Never a name.")
+@click.option("--why", required=True, help="Why it is withdrawn.")
+def withdraw(submission: str, role: str, why: str) -> None:
+    """Withdraw SUBMISSION: what its figures replaced stands again from now on, at the next refresh."""
+    from warehouse.filings import FilingError
+    from warehouse.filings import withdraw as withdrawn
+
+    try:
+        path = withdrawn(settings().store, submission, role, why, dt.datetime.now(dt.UTC))
+    except FilingError as e:
+        raise click.ClickException(str(e)) from e
+    click.echo(f"{path} ({submission}) is withdrawn; the next refresh makes it so: `wallchart run`")
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Print the messages instead of sending them.")
+def reminders(dry_run: bool) -> None:
+    """Print who owes what, and remind departments and the office of it, each once (see docs/reminders.md)."""
+    from pipelines.reminders import messages, nothing_to_do, notifier, owed, remind, show, strangers
+
+    config = settings()
+    loaded = config.plan()
+    now = dt.datetime.now(dt.UTC)
+    found = owed(config.store, loaded, now)
+    if found is None:
+        raise click.ClickException("no release says what is owed yet: `make run` first")
+    show(loaded, found)
+    for fault in strangers(config, loaded):
+        click.secho(fault, fg="yellow", err=True)
+    nothing = nothing_to_do(config, loaded, now)
+    if dry_run:
+        for m in notifier(config, loaded).unsaid(messages(config, loaded, now), now):
+            click.echo(f"\nto {m.recipient or 'the office'}\n{m.title}\n{m.body}")
+    if nothing or dry_run:
+        click.echo(nothing or "dry run: nothing was sent")
+        return
+    done = remind(config, loaded, now)
+    click.echo(f"{done.sent} messages sent, {done.waiting} waiting")
+    for failure in done.failed:
+        click.secho(f"{failure}; tried again the next time", fg="red", err=True)
+    if done.failed:
         sys.exit(1)
 
 
@@ -142,7 +233,7 @@ def ui(port: int) -> None:
 
 def _samples_if_none(config: Settings) -> None:
     box = config.data / "dropbox"
-    if config.sources == [box.as_uri()] and not (box.is_dir() and any(box.iterdir())):
+    if config.sources == [own_source(config.data)] and not (box.is_dir() and any(box.iterdir())):
         from pipelines.samples import write_samples
 
         written = write_samples(config.plan(), box)

@@ -7,9 +7,13 @@ import dagster as dg
 from assets.judging import ONLY_STALE, judging
 from assets.marts import made_marts, release
 from assets.plan import plan
+from assets.receipts import receipts
 from assets.submissions import landed_files, read_rows
+from assets.templates import templating
 from pipelines.console import console
+from pipelines.reminders import nothing_to_do, remind, strangers
 from pipelines.settings import settings
+from warehouse.receipts import undelivered
 from warehouse.release import pending
 
 config = settings()
@@ -39,15 +43,21 @@ nightly = dg.define_asset_job(
 judged = judging(months)
 refresh = dg.define_asset_job(
     "refresh",
-    selection=dg.AssetSelection.assets(judged, made_marts, release),
+    selection=dg.AssetSelection.assets(judged, made_marts, release, receipts),
     description="Judges months, makes the marts, releases. Backfills are launched from an asset's page: one run for all"
     " months; launched from this job's page they are a run a month.",
     executor_def=dg.in_process_executor,
 )
 republish = dg.define_asset_job(
     "republish",
-    selection=[made_marts, release],
+    selection=[made_marts, release, receipts],
     description="Makes the marts and releases without judging anew: a deadline has passed, or the marts changed.",
+    executor_def=dg.in_process_executor,
+)
+answer = dg.define_asset_job(
+    "answer",
+    selection=[receipts],
+    description="Makes and delivers the receipts that are due: after a drop box could not be reached.",
     executor_def=dg.in_process_executor,
 )
 
@@ -60,6 +70,39 @@ nightly_schedule = dg.ScheduleDefinition(
 )
 
 
+@dg.op(description="Tells departments and the office what is owed, where that has not been said yet.")
+def reminded(context: dg.OpExecutionContext) -> None:
+    for fault in strangers(config, compiled_plan):
+        context.log.warning(fault)
+    done = remind(config, compiled_plan, dt.datetime.now(dt.UTC), context.log.warning)
+    context.log.info(f"{done.sent} messages sent, {done.waiting} waiting")
+    if done.failed:
+        raise dg.Failure(
+            "messages could not be delivered; they wait, and the next hour tries again: " + "; ".join(done.failed),
+            allow_retries=False,
+        )
+
+
+@dg.job(
+    description="Reminds departments of what they owe: see docs/reminders.md. Red: a message could not be delivered.",
+    executor_def=dg.in_process_executor,
+)
+def reminders() -> None:
+    reminded()
+
+
+@dg.schedule(
+    job=reminders,
+    cron_schedule="5 * * * *",
+    execution_timezone=head.timezone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Each hour, where there is something to say and somebody to say it to.",
+)
+def reminders_hourly() -> dg.RunRequest | dg.SkipReason:
+    nothing = nothing_to_do(config, compiled_plan, dt.datetime.now(dt.UTC))
+    return dg.SkipReason(nothing) if nothing else dg.RunRequest()
+
+
 def touched_range(stale: list[str]) -> dict[str, str]:
     """Run tags that choose the months from the first stale to the last; those between that are not stale are left."""
     return {
@@ -70,7 +113,7 @@ def touched_range(stale: list[str]) -> dict[str, str]:
 
 
 @dg.sensor(
-    jobs=[refresh, republish],
+    jobs=[refresh, republish, answer],
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="After a landing, refreshes the months that it touched. After months were judged by hand, or when only a"
@@ -86,6 +129,8 @@ def refresh_when_touched(context: dg.SensorEvaluationContext) -> dg.SensorResult
     if seen == context.cursor:
         return dg.SkipReason("nothing has been landed or judged since the last look")
     stale, due = pending(config.store, compiled_plan, dt.datetime.now(dt.UTC))
+    if not due and undelivered(config.store):
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=seen, job_name="answer")], cursor=seen)
     if not due:
         return dg.SensorResult(skip_reason="nothing new: no month touched, no deadline passed", cursor=seen)
     request = (
@@ -98,9 +143,9 @@ def refresh_when_touched(context: dg.SensorEvaluationContext) -> dg.SensorResult
 
 defs = dg.Definitions(
     loggers={"console": console},
-    assets=[plan, landed_files, read_rows, judged, made_marts, release],
-    jobs=[nightly, refresh, republish],
-    schedules=[nightly_schedule],
+    assets=[plan, landed_files, read_rows, judged, made_marts, release, receipts, templating(months)],
+    jobs=[nightly, refresh, republish, answer, reminders],
+    schedules=[nightly_schedule, reminders_hourly],
     sensors=[refresh_when_touched],
     executor=dg.in_process_executor,
     resources={
@@ -108,5 +153,6 @@ defs = dg.Definitions(
         "compiled_plan": compiled_plan,
         "plan_text": config.plan_text(compiled_plan),
         "sources": config.sources,
+        "credentials": config.credentials,
     },
 )

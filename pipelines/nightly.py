@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.settings import Settings
+from warehouse.receipts import undelivered
 from warehouse.release import pending
 
 QUIET: dict[str, Any] = {"loggers": {"console": {}}}
@@ -46,14 +47,28 @@ def run_night(config: Settings, say: Callable[[str], None]) -> Night:
         new: Any = landing.asset_materializations_for_node("landed_files")[0].metadata["files new"].value
         stale, due = pending(config.store, compiled_plan, dt.datetime.now(dt.UTC))
         if not due:
+            if undelivered(config.store):
+                say("nothing to release; delivering the receipts that could not be delivered before")
+                warnings += _undelivered(
+                    defs.resolve_job_def("answer").execute_in_process(instance=instance, run_config=QUIET)
+                )
             return Night(True, seconds=time.monotonic() - began, warnings=warnings)
         name, tags = ("refresh", touched_range(stale)) if stale else ("republish", {})
         say(f"{new} new files, {len(stale)} months to refresh" if stale else "no month to refresh; releasing")
         run = defs.resolve_job_def(name).execute_in_process(
             instance=instance, run_config=QUIET, tags=tags, raise_on_error=False
         )
+        warnings += _undelivered(run)
         why = "" if run.success else _why(run)
         return Night(run.success, int(new), stale, True, time.monotonic() - began, why, warnings)
+
+
+def _undelivered(result: dg.ExecuteInProcessResult) -> list[str]:
+    return [
+        f"{check.metadata['waiting for another try'].value} receipts could not be delivered: the next night tries again"
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "delivered" and not check.passed
+    ]
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:

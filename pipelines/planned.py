@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from expectations.agreement import disagreements
+from expectations.agreement import disagreements, held
 from expectations.compiled import compiled
 from expectations.coverage import coverage
-from expectations.lint import idle_resolutions, lint
+from expectations.lint import PlanFinding, idle_resolutions, lint
 from expectations.load import misplaced_clauses
 from expectations.model import Plan
 from expectations.page import by_chapter, resolution
@@ -40,7 +40,12 @@ def show_plan(plan: Plan, text: Path) -> bool:
         console.print(f"Numerals of the text: covered {covered.covered} of {covered.total}")
         console.print(f"Clauses at their place in the text: {len(placed)} of {len(plan.targets)}")
         apart = disagreements(plan, content) if not misplaced else []
-        console.print(f"Targets that the clause reader reads otherwise, and that do not say why: {len(apart)}")
+        if chinese := held(plan):
+            console.print(
+                f"Clauses read otherwise by the clause reader, no reason given: {len(apart)} of {len(chinese)}"
+            )
+        else:
+            console.print("The clause reader knows Chinese: none of the clauses is held against it")
         for fault in [*faults, *apart]:
             console.print(f"  {fault}", style="red", markup=False, soft_wrap=True)
     _lint(console, plan)
@@ -66,6 +71,19 @@ def _targets(plan: Plan) -> Table:
 
 def _lint(console: Console, plan: Plan) -> None:
     found = lint(plan)
+    if found:
+        console.print(_findings(found))
+    states = Counter(f.state for f in found)
+    counted = ", ".join(f"{states[s]} {s}" for s in ("open", "resolved", "information"))
+    console.print(f"{len(found)} finding{'' if len(found) == 1 else 's'}: {counted}" if found else "Lint: no finding")
+    for r in idle_resolutions(plan):
+        console.print(
+            f"WARNING policy.yaml resolves {r.finding} of {', '.join(r.targets)}: there is no such finding",
+            style="yellow",
+        )
+
+
+def _findings(found: list[PlanFinding]) -> Table:
     table = Table(title="Lint: what the plan's targets say against each other", title_justify="left", show_lines=True)
     for name, width in (("code", 4), ("targets", 14), ("what", None), ("resolution", None)):
         table.add_column(name, width=width, overflow="fold")
@@ -74,13 +92,4 @@ def _lint(console: Console, plan: Plan) -> None:
         shown = places if len(places) <= 5 else [*places[:4], f"and {len(places) - 4} more"]
         style = "yellow" if f.state == "open" else None
         table.add_row(f.code, "\n".join(shown), f"{f.name_en}\n{f.zh}\n{f.en}", resolution(f), style=style)
-    console.print(table)
-    states = Counter(f.state for f in found)
-    console.print(
-        f"{len(found)} findings: {', '.join(f'{states[s]} {s}' for s in ('open', 'resolved', 'information'))}"
-    )
-    for r in idle_resolutions(plan):
-        console.print(
-            f"WARNING policy.yaml resolves {r.finding} of {', '.join(r.targets)}: there is no such finding",
-            style="yellow",
-        )
+    return table

@@ -6,21 +6,29 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from expectations.load import PLANS, load_plan
 from expectations.model import Plan
 from warehouse.store import Store
 
 ROOT = Path(__file__).parent.parent
+CREDENTIAL = "WALLCHART_CREDENTIAL_"
+NOTIFY = "WALLCHART_NOTIFY"
 
 
 @dataclass(frozen=True)
 class Settings:
     """WALLCHART_DATA: data folder (default data/). WALLCHART_SOURCES: URLs, separated by white space (default
-    file://<data>/dropbox). WALLCHART_PLAN: a plan's folder, or its name under expectations/plans (default
-    shenyang-2022). WALLCHART_PLAN_TEXTS: folder of the plans' texts, to check the clauses against."""
+    file://<data>/dropbox?receipts=yes). WALLCHART_CREDENTIAL_<name>_<what>: what a source logs in with. WALLCHART_NOTIFY,
+    WALLCHART_NOTIFY_<DEPARTMENT>: apprise URLs, separated by white space, by which the office and a department are told.
+    WALLCHART_PLAN: a plan's folder, or its name under expectations/plans (default shenyang-2022). WALLCHART_PLAN_TEXTS:
+    folder of the plans' texts, to check the clauses against."""
 
     data: Path
     sources: list[str]
+    credentials: dict[str, SecretStr]
+    recipients: dict[str, SecretStr]  # addresses by department, those of the office under ""
     plan_folder: Path
     plan_texts: Path
 
@@ -32,13 +40,25 @@ class Settings:
         return load_plan(self.plan_folder)
 
     def plan_text(self, plan: Plan) -> Path:
-        return self.plan_texts / plan.head.text
+        beside = self.plan_folder / plan.head.text
+        return beside if beside.is_file() else self.plan_texts / plan.head.text
+
+
+def own_source(data: Path) -> str:
+    """The drop boxes in the data folder, which take receipts."""
+    return f"{(data / 'dropbox').as_uri()}?receipts=yes"
 
 
 def settings() -> Settings:
     data = Path(os.environ.get("WALLCHART_DATA") or ROOT / "data").absolute()
     named = os.environ.get("WALLCHART_PLAN") or "shenyang-2022"
     folder = Path(named) if Path(named).is_dir() else PLANS / named
-    sources = (os.environ.get("WALLCHART_SOURCES") or (data / "dropbox").as_uri()).split()
+    sources = (os.environ.get("WALLCHART_SOURCES") or own_source(data)).split()
+    credentials = {k.removeprefix(CREDENTIAL): SecretStr(v) for k, v in os.environ.items() if k.startswith(CREDENTIAL)}
+    recipients = {
+        k.removeprefix(NOTIFY).removeprefix("_").lower(): SecretStr(v)
+        for k, v in os.environ.items()
+        if k == NOTIFY or k.startswith(NOTIFY + "_")
+    }
     texts = Path(os.environ.get("WALLCHART_PLAN_TEXTS") or ROOT.parent / "shared" / "plan")
-    return Settings(data, sources, folder, texts)
+    return Settings(data, sources, credentials, recipients, folder, texts)

@@ -57,6 +57,7 @@ FROM_DEPARTMENTS = {
     "finding",
     "observation",
     "obligation",
+    "reminder",
     "progress",
     "scorecard",
     "capability_score",

@@ -1,19 +1,24 @@
-"""The one adapter to Great Expectations: its SQL engine on a DuckDB connection that is already open.
+"""The one adapter to Great Expectations: its SQL engine on a DuckDB connection that is already open, its stores on files.
 
 GX closes its SQLAlchemy connection before it fetches; on DuckDB that empties the result. The connection handed to it
-therefore never begins, ends or closes anything.
+therefore never begins, ends or closes anything. The context itself is ephemeral: only suites, validation results and
+their pages are kept.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import duckdb_engine
 import great_expectations as gx
-from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
+from great_expectations.data_context import EphemeralDataContext
+from great_expectations.data_context.types.base import DataContextConfig, ProgressBarsConfig
 
 from expectations.suites import PlanRule
 
@@ -25,32 +30,83 @@ class SharedConnection(duckdb_engine.ConnectionWrapper):
     def close(self) -> None: ...
 
 
-def verdicts_of(
-    con: duckdb.DuckDBPyConnection, table: str, rules: Sequence[type[PlanRule]]
-) -> dict[str, tuple[int, str | None]]:
-    """By rule code: how many rows break it, and why it could not be evaluated (None: it could)."""
+def context_on(folder: Path, sites: dict[str, Any] | None = None) -> EphemeralDataContext:
+    """A context whose suites and validation results rest in `folder`; nothing else of it outlives the process."""
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    return gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            stores={
+                "suites": _kept("ExpectationsStore", folder / "suites"),
+                "validations": _kept("ValidationResultsStore", folder / "validations"),
+                "validation_definition_store": _forgotten("ValidationDefinitionStore"),
+                "checkpoint_store": _forgotten("CheckpointStore"),
+            },
+            expectations_store_name="suites",
+            validation_results_store_name="validations",
+            checkpoint_store_name="checkpoint_store",
+            data_docs_sites=sites or {},
+            analytics_enabled=False,
+            progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
+        ),
+    )
+
+
+def _kept(kind: str, folder: Path) -> dict[str, Any]:
+    return {"class_name": kind, "store_backend": files_in(folder)}
+
+
+def files_in(folder: Path) -> dict[str, Any]:
+    return {
+        "class_name": "TupleFilesystemStoreBackend",
+        "base_directory": str(folder),
+        "suppress_store_backend_id": True,
+    }
+
+
+def _forgotten(kind: str) -> dict[str, Any]:
+    return {"class_name": kind, "store_backend": {"class_name": "InMemoryStoreBackend"}}
+
+
+def validated(
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    table: str,
+    rules: Sequence[type[PlanRule]],
+    meta: dict[str, Any],
+    run: tuple[str, dt.datetime],
+) -> ExpectationSuiteValidationResult:
+    """Runs the checkpoint `table`, the rules' suite over that table, as `run` (name and time). Suite and result are stored
+    in `folder`; the suite replaces the one that stood there, whatever code wrote it."""
+    (folder / "suites" / f"{table}.json").unlink(missing_ok=True)
+    context = context_on(folder)
     shared: dict[str, Any] = {"kwargs": {"creator": lambda: SharedConnection(con)}}
     source = context.data_sources.add_sql("duckdb", connection_string="duckdb:///:memory:", **shared)
-    batch = source.add_table_asset(table).add_batch_definition_whole_table("all").get_batch()
-    suite = gx.ExpectationSuite(name=table, expectations=[rule.expect() for rule in rules])
-    results = batch.validate(suite, result_format="SUMMARY").results
-    verdicts: dict[str, tuple[int, str | None]] = {}
-    for rule, result in zip(rules, sorted(results, key=_place(rules)), strict=True):
-        raised = _raised(result.exception_info)
-        verdicts[rule.rule] = (0 if raised else int(result.result["observed_value"]), raised)
-    return verdicts
+    batch = source.add_table_asset(table).add_batch_definition_whole_table("all")
+    suite = context.suites.add(
+        gx.ExpectationSuite(name=table, expectations=[rule.expect() for rule in rules], meta=meta)
+    )
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=suite))
+    checkpoint = context.checkpoints.add(
+        gx.Checkpoint(name=table, validation_definitions=[definition], result_format="SUMMARY")
+    )
+    ran = checkpoint.run(run_id=gx.RunIdentifier(*run))
+    [result] = ran.run_results.values()
+    return result
 
 
-def _place(rules: Sequence[type[PlanRule]]):  # type: ignore[no-untyped-def]
-    order = {rule.rule: n for n, rule in enumerate(rules)}
-    return lambda result: order[result.expectation_config.description[:3]]
+def verdicts(result: ExpectationSuiteValidationResult) -> dict[str, tuple[int, str | None]]:
+    """By rule code: how many rows break it, and why it could not be evaluated (None: it could)."""
+    found: dict[str, tuple[int, str | None]] = {}
+    for each in result.results:
+        config: Any = each.expectation_config
+        why = raised(each.exception_info)
+        found[config.meta["rule"]] = (0 if why else int(each.result["observed_value"]), why)
+    return found
 
 
-def _raised(info: dict) -> str | None:  # type: ignore[type-arg]
-    """GX reports an exception flat, or by metric."""
+def raised(info: dict) -> str | None:  # type: ignore[type-arg]
+    """Why an expectation could not be evaluated. GX reports an exception flat, or by metric."""
     for entry in [info, *(v for v in info.values() if isinstance(v, dict))]:
         if entry.get("raised_exception"):
             return str(entry.get("exception_message"))

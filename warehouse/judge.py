@@ -1,12 +1,11 @@
 """Judging: rows x plan -> kept and returned rows, findings, observations. Set-based, a month's partition at a time or many.
 
-`validity` decides which rows are kept (V rules) and what is known from them; `quality` flags kept rows (Q rules). A
-cumulative figure is compared with the months before it, so `quality` covers the later months of the year too.
+`validity` decides which rows are kept (V rules) and what is known from them; `quality` flags kept rows (Q rules). A figure
+is compared with its own history, so `quality` covers the later months too.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 import os
@@ -20,8 +19,8 @@ import polars as pl
 
 from expectations.compiled import compiled
 from expectations.model import Plan
-from expectations.periods import year_of
 from expectations.units import unit
+from warehouse import compared, validations
 from warehouse.ledger import ledger
 from warehouse.store import Store, connect, copy_to, files_sql, write_whole
 from warehouse.version import JUDGING, code_version
@@ -34,6 +33,7 @@ Progress = Callable[[str], None]
 
 STATE = "state.json"  # of a month: which inputs its judgement rests on
 HALF_WAY = "half_way.json"  # the same, while the flags are still to come
+AT_ONCE = 1_500_000  # rows judged together
 
 
 class JudgeError(Exception):
@@ -71,7 +71,9 @@ def month_inputs(store: Store, plan: Plan) -> dict[str, str]:
     """By month, a digest of all that its judgement depends on: plan, code, and the submissions that touch it."""
     with ledger(store) as db:
         touching = db.execute(
-            "select m.month, s.submission, s.received_at, s.reader, s.fault_rule is null"
+            "select m.month, s.submission, s.received_at, s.reader, s.fault_rule is null, (select group_concat(received_at)"
+            " from (select received_at from sent_again a where a.submission = s.submission order by received_at))"
+            ", (select withdrawn_at from withdrawal w where w.submission = s.submission)"
             " from submission_month m join submission s using (submission) order by m.month, s.submission"
         ).fetchall()
     digests: dict[str, Any] = {}
@@ -79,6 +81,11 @@ def month_inputs(store: Store, plan: Plan) -> dict[str, str]:
         start = hashlib.sha256(f"{plan.digest} {code_version(JUDGING)}".encode())
         digests.setdefault(month, start).update(repr(submission).encode())
     return {month: digest.hexdigest() for month, digest in digests.items()}
+
+
+def made_by(plan: Plan) -> dict[str, str]:
+    """What a judgement rests on besides the submissions."""
+    return {"plan": f"{plan.head.plan} r{plan.head.revision} {plan.digest[:12]}", "code": code_version(JUDGING)}
 
 
 def stale_months(store: Store, plan: Plan) -> list[str]:
@@ -89,92 +96,126 @@ def stale_months(store: Store, plan: Plan) -> list[str]:
     return sorted(left | {month for month, digest in inputs.items() if judged.get(month) != digest})
 
 
-def plan_year(month: str, plan: Plan) -> int:
-    return year_of(dt.date.fromisoformat(f"{month}-01"), plan.head.starts.month)
-
-
-def later_in_the_year(months: Iterable[str], known: Sequence[str], plan: Plan) -> list[str]:
-    """`months`, and the later ones of the same plan years among `known`: a cumulative figure looks back."""
+def looking_back_on(months: Iterable[str], known: Sequence[str]) -> list[str]:
+    """`months`, and those among `known` whose figures are compared with theirs: the later ones, as far as rules look back."""
     chosen = set(months)
-    first: dict[int, str] = {}
-    for m in sorted(chosen):
-        first.setdefault(plan_year(m, plan), m)
-    return sorted(chosen | {m for m in known if (year := plan_year(m, plan)) in first and m >= first[year]})
+    first = compared.month_number(min(chosen))
+    return sorted(chosen | {m for m in known if first < compared.month_number(m) <= first + compared.LOOK_BACK})
 
 
 def validity(store: Store, plan: Plan, months: Sequence[str], progress: Progress = lambda _: None) -> Judged:
     """Judges every row of the months' partitions anew and writes row, validity and observation of each."""
-    from expectations.suites import VALIDITY
+    from expectations.suites import VALIDITY, ExpectLockedFigureToStand
 
     if not months:
         return Judged()
-    with connect() as con, store.writing():
+    sound = " and ".join(f"not coalesce({r.broken}, false)" for r in VALIDITY if r is not ExpectLockedFigureToStand)
+    parts: list[Judged] = []
+    with store.writing(), connect(store.spill) as con:
         inputs = month_inputs(store, plan)
-        plan_tables(con, plan)
-        _raw(con, store, months)
-        _resolved(con, plan)
-        [(rows,)] = con.execute("select count(*) from judged").fetchall()
-        progress(f"judging {rows:,} rows of {len(months)} months")
-        con.execute(FINDING_TABLE)
-        judged = Judged(list(months), evaluate(con, "judged", VALIDITY))
-        if judged.crashed:  # what was judged before stands, and the months stay stale
-            return judged
-        con.execute(SPLIT)
-        con.execute(OBSERVE)
-        for month in months:
-            folder = store.months / month
-            (folder / STATE).unlink(missing_ok=True)
-            for name, query in WRITTEN.items():
-                copy_to(con, query.format(month=month), folder / f"{name}.parquet")
-            write_whole(folder / HALF_WAY, json.dumps({"inputs": inputs.get(month)}).encode())
-        return judged
+        plan_tables(con, plan, without=["obligation"])
+        for part in _parts(store, months):
+            _raw(con, store, part)
+            _resolved(con, plan)
+            [(rows,)] = con.execute("select count(*) from judged").fetchall()
+            progress(f"judging {rows:,} rows of {len(part)} months")
+            if plan.policy.filing and plan.policy.filing.lock:
+                con.execute(LOCKED.replace("{sound}", sound))
+            con.execute(FINDING_TABLE)
+            parts.append(Judged(part, evaluate(con, store, plan, "judged", VALIDITY, part)))
+            if parts[-1].crashed:  # what was judged before stands, and the months stay stale
+                return _together(parts)
+            con.execute(SPLIT)
+            con.execute(OBSERVE)
+            for month in part:
+                folder = store.months / month
+                (folder / STATE).unlink(missing_ok=True)
+                for name, query in WRITTEN.items():
+                    copy_to(con, query.format(month=month), folder / f"{name}.parquet")
+                write_whole(folder / HALF_WAY, json.dumps({"inputs": inputs.get(month), **made_by(plan)}).encode())
+        return _together(parts)
 
 
 def quality(store: Store, plan: Plan, months: Sequence[str], progress: Progress = lambda _: None) -> Judged:
-    """Flags the kept rows of the months, and of the later months of their years, and writes quality of each."""
+    """Flags the kept rows of the months, and of the later months that look back on them, and writes quality of each."""
     from expectations.suites import QUALITY
 
-    chosen = later_in_the_year(months, months_with_rows(store), plan) if months else []
+    chosen = looking_back_on(months, months_with_rows(store)) if months else []
     wanted = [m for m in chosen if (store.months / m / "row.parquet").exists()]
     if not wanted:
         return Judged()
-    with connect() as con, store.writing():
+    parts: list[Judged] = []
+    with store.writing(), connect(store.spill) as con:
         plan_tables(con, plan)
-        _kept(con, store, plan, wanted)
-        con.execute(FINDING_TABLE)
-        judged = Judged(wanted, evaluate(con, "kept", QUALITY))
-        if judged.crashed:
-            return judged
-        for month in wanted:
-            copy_to(
-                con,
-                f"select * exclude (row_id) from finding where month = '{month}' order by all",
-                store.months / month / "quality.parquet",
-            )
+        compared.standing(con, store, wanted)
+        for part in _parts(store, wanted):
+            compared.kept(con, store, part)
+            con.execute(FINDING_TABLE)
+            parts.append(Judged(part, evaluate(con, store, plan, "kept", QUALITY, part)))
+            if parts[-1].crashed:
+                return _together(parts)
+            for month in part:
+                for name, query in FLAGGED.items():
+                    copy_to(con, query.format(month=month), store.months / month / f"{name}.parquet")
         for month in months:  # last of all: a month that says so has been judged whole
             if (store.months / month / HALF_WAY).exists():
                 os.replace(store.months / month / HALF_WAY, store.months / month / STATE)
-        return judged
+        return _together(parts)
 
 
-def plan_tables(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def _parts(store: Store, months: Sequence[str]) -> list[list[str]]:
+    """The months, as many together as have AT_ONCE rows: what is judged at once is what memory holds."""
+    with ledger(store) as db:
+        rows = dict(db.execute("select month, sum(rows) from submission_month group by month").fetchall())
+    parts: list[list[str]] = []
+    held = 0
+    for month in sorted(months):
+        held += rows.get(month, 0)
+        if not parts or held > AT_ONCE:
+            parts.append([])
+            held = rows.get(month, 0)
+        parts[-1].append(month)
+    return parts
+
+
+def _together(parts: Sequence[Judged]) -> Judged:
+    total: dict[str, Verdict] = {}
+    for verdict in (v for part in parts for v in part.verdicts):
+        before = total.get(verdict.rule, Verdict(verdict.rule, 0, 0))
+        total[verdict.rule] = Verdict(
+            verdict.rule, before.evaluated + verdict.evaluated, before.fired + verdict.fired, verdict.crashed
+        )
+    return Judged([m for part in parts for m in part.months], list(total.values()))
+
+
+def plan_tables(con: duckdb.DuckDBPyConnection, plan: Plan, without: Sequence[str] = ()) -> None:
     """The compiled plan as tables of the connection, and the macros by which figures are read."""
     for name, table in compiled(plan).items():
-        con.register("_incoming", table.to_arrow())
-        con.execute(f'create or replace table "{name}" as select * from _incoming')
+        if name not in without:
+            con.register("_incoming", table.to_arrow())
+            con.execute(f'create or replace table "{name}" as select * from _incoming')
     con.unregister("_incoming")
     con.execute((files("expectations") / "figures.sql").read_text("utf-8"))
 
 
-def evaluate(con: duckdb.DuckDBPyConnection, batch: str, rules: Sequence[type[PlanRule]]) -> list[Verdict]:
+def evaluate(
+    con: duckdb.DuckDBPyConnection,
+    store: Store,
+    plan: Plan,
+    batch: str,
+    rules: Sequence[type[PlanRule]],
+    months: Sequence[str] | None,
+) -> list[Verdict]:
     """Runs the rules over the table `batch` with Great Expectations and inserts the findings by the same predicates.
 
-    Raises JudgeError where the two counts differ. A rule that crashes is a finding X01 and never a pass.
+    The validation results are stored, those of `months` (None: of all that there are) replaced. Raises JudgeError where the two counts differ. A rule that crashes is a finding X01 and never a pass.
     """
-    from warehouse.gx import verdicts_of
+    from warehouse.gx import verdicts as counted_by
 
-    counted = verdicts_of(con, batch, rules)
-    [(evaluated,)] = con.execute(f"select count(*) from {batch}").fetchall()
+    result = validations.validate(con, store, plan, batch, rules)
+    counted = counted_by(result)
+    con.execute(_evaluated(batch, rules))
+    evaluated = dict(con.execute("select rule, sum(evaluated)::bigint from evaluated group by rule").fetchall())
     verdicts = []
     for rule in rules:
         fired, crashed = counted[rule.rule]
@@ -191,8 +232,17 @@ def evaluate(con: duckdb.DuckDBPyConnection, batch: str, rules: Sequence[type[Pl
                     )
         if crashed is not None:
             con.execute(X01.format(batch=batch), {"rule": rule.rule, "why": crashed[:400]})
-        verdicts.append(Verdict(rule.rule, evaluated, fired if crashed is None else 0, crashed))
+        verdicts.append(Verdict(rule.rule, evaluated.get(rule.rule, 0), fired if crashed is None else 0, crashed))
+    if not any(v.crashed for v in verdicts):
+        validations.record(con, store, batch, rules, result, months)
     return verdicts
+
+
+def _evaluated(batch: str, rules: Sequence[type[PlanRule]]) -> str:
+    """Table evaluated: month, rule, on how many rows of the month it could be evaluated. One pass for all rules."""
+    counts = ", ".join(f"{{'rule': '{r.rule}', 'evaluated': count(*) filter (where {r.applies})}}" for r in rules)
+    return f"""create or replace table evaluated as
+        select month, unnest([{counts}], recursive := true) from {batch} group by month"""
 
 
 FINDING_TABLE = """
@@ -228,7 +278,7 @@ def _insert(batch: str, rule: type[PlanRule]) -> str:
             coalesce(b.path, b.department) || coalesce(', sheet ' || b.sheet, '') || coalesce(', row ' || b.row_number, '')
                 || ', ' || f.column_name || ': ' || r.message_en || '. Found "' || coalesce(f.value_text, '')
                 || '", expected "' || coalesce(f.expected_text, '') || '". To do: ' || r.mend_en || '.' as message_en,
-            f.basis, r.severity = 'warning' and coalesce(b.explained, false) as confirmed, b.month, b.row_id
+            f.basis, r.severity = 'warning' and coalesce({rule.confirmed}, false) as confirmed, b.month, b.row_id
         from ({rule.findings_query(batch)}) f
         join {batch} b using (row_id)
         join rule r on r.rule = f.rule
@@ -236,14 +286,21 @@ def _insert(batch: str, rule: type[PlanRule]) -> str:
 
 
 def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> None:
-    """Table raw: the rows of the months' partitions from every submission that was not returned whole."""
+    """Table raw: the rows of the months' partitions from every submission that was not returned whole; table sent_again:
+    when which of the submissions spoke again; table withdrawal: when which was withdrawn."""
     with ledger(store) as db:
         submissions = db.execute(
-            "select distinct s.submission, s.department, s.path, s.received_at from submission s"
+            "select distinct s.submission, s.department, s.path, s.received_at, s.reason is not null from submission s"
             " join submission_month m using (submission)"
             f" where s.fault_rule is null and m.month in ({', '.join('?' * len(months))})",
             list(months),
         ).fetchall()
+        again = db.execute("select submission, received_at from sent_again").fetchall()
+        withdrawn = db.execute("select submission, withdrawn_at from withdrawal").fetchall()
+    schema: dict[str, Any] = {"submission": pl.String, "received_at": pl.Datetime("us", "UTC")}
+    _lookup(con, "sent_again", pl.DataFrame(again, schema=schema, orient="row"))
+    schema = {"submission": pl.String, "withdrawn_at": pl.Datetime("us", "UTC")}
+    _lookup(con, "withdrawal", pl.DataFrame(withdrawn, schema=schema, orient="row"))
     con.register(
         "_submission",
         pl.DataFrame(
@@ -253,6 +310,7 @@ def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) ->
                 "department": pl.String,
                 "path": pl.String,
                 "received_at": pl.Datetime("us", "UTC"),
+                "reasoned": pl.Boolean,
             },
             orient="row",
         ).to_arrow(),
@@ -262,7 +320,7 @@ def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) ->
     con.execute(
         f"""
         create or replace table raw as
-        select row_number() over () as row_id, r.*, s.department, s.path, s.received_at,
+        select r.*, s.department, s.path, s.received_at, s.reasoned,
                (s.received_at at time zone (select zone from plan))::date as received_on
         from {source} r join _submission s using (submission)
         where r.month in (select unnest($months))
@@ -338,9 +396,10 @@ create or replace table written_figure as
     select value_text, figure(value_text) as f
     from (select distinct value_text from raw where value_text is not null and not is_plain(value_text));
 create or replace view figured as
-    select r.*,
+    select r.rowid as row_id, r.*,
         case when is_plain(r.value_text) then 'figure' else coalesce(w.f.state, 'none') end as figure_state,
         case when is_plain(r.value_text) then try_cast(r.value_text as double) else w.f.value end as stated_value,
+        case when is_plain(r.value_text) then plain_rounding(r.value_text) else w.f.rounding end as stated_rounding,
         coalesce(w.f.approximate, false) as approximate,
         coalesce(w.f.suffix, '') as value_suffix
     from raw r left join written_figure w using (value_text);
@@ -374,7 +433,7 @@ create or replace view resolved as
 select
     f.row_id, f.submission, f.department, f.path, f.received_at, f.received_on, f.month, f.sheet, f.row_number,
     f.column_name, f.form, f.indicator_text, f.name_text, f.period_text, f.area_text, f.value_text, f.unit_text,
-    f.measure_text, f.self_text, f.surplus_text, f.value_suffix, f.period_end,
+    f.measure_text, f.self_text, f.surplus_text, f.value_suffix, f.period_end, f.reasoned,
     coalesce(trim(f.note_text), '') <> '' as explained,
     x.code_indicator, x.code_name, x.indicator,
     i.lead_department, i.frequency, i.unit as own_unit, i.measure as own_measure, i.possible_low, i.possible_high,
@@ -398,20 +457,26 @@ select
     case when u.factor is null or u.factor = i.unit_factor then f.stated_value
          when u.factor > i.unit_factor then f.stated_value * (u.factor / i.unit_factor)
          else f.stated_value / (i.unit_factor / u.factor) end as converted,
+    coalesce(u.factor / i.unit_factor, 1) as conversion, f.stated_rounding,
+    i.indicator is null or ir.department is not null as may_report,
     f.span as stated_span, f.cumulative, f.period_start, i.span as own_span
 from figured f
 cross join plan p
 left join indicator_stated x on x.indicator_text is not distinct from f.indicator_text
                             and x.name_text is not distinct from f.name_text
 left join indicator i on i.indicator = x.indicator
+left join indicator_reporter ir on ir.indicator = x.indicator and ir.department = f.department
 left join area_stated a on a.area_text = f.area_text
 left join spelling sm on sm.t = f.measure_text
 left join measure_text_plain m on m.plain = sm.plain
 left join stated_unit u on u.unit_text is not distinct from f.unit_text and u.value_suffix = f.value_suffix;
 
 create or replace view placed as
-select r.* exclude (converted, period_start, stated_span, cumulative, own_span),
+select r.* exclude (converted, conversion, stated_rounding, period_start, stated_span, cumulative, own_span),
     case when r.unit_state in ('own', 'other counter') and r.value_state = 'figure' then r.converted end as value,
+    -- "about 85" is as wide as policy says
+    case when r.value_state = 'figure' then greatest(r.stated_rounding * r.conversion,
+        case when r.approximate then abs(r.converted) * (select about_tolerance from threshold) else 0 end) end as rounding,
     d.period, d.period_start as known_start, ia.area is not null as area_reported
 from resolved r
 -- a full year, a half and 1-3月 say how things stand since the year began: for a cumulative figure, a stock or a rate that is
@@ -426,7 +491,8 @@ with reported as (
     select indicator, string_agg(area, ', ' order by area) as areas_reported from indicator_area group by all
     having count(*) <= 20
 )
-select p.*, a.areas_reported, null::double as value_lowest, null::double as value_highest
+select p.*, a.areas_reported, null::double as value_lowest, null::double as value_highest, null::double as locked_value,
+    null::varchar as lock_basis
 from placed p
 left join reported a on a.indicator = p.indicator
 -- a blank cell of a wide table, under a period in which the indicator is not due, is no row
@@ -457,32 +523,75 @@ update judged set kept = false where row_id in (select row_id from finding where
 create or replace view verdict as from judged
 """
 
+# a correction of a figure that was accepted before its quarter was locked, and not while it was open again
+LOCKED = """
+create or replace view sound as select * from judged where value is not null and {sound};
+create or replace table late as
+    select s.row_id, s.department, s.indicator, s.area, s.period, s.measure, f.lock_at, f.lock_basis
+    from sound s join filing_due f on s.period_end between f.period_start and f.period_end and s.received_at >= f.lock_at
+    where not exists (from reopening r where r.department = s.department and r.quarter = f.quarter
+                      and s.received_at >= r.opens_at and s.received_at < r.closes_at);
+update judged j set locked_value = l.value, lock_basis = l.lock_basis
+from (
+    select c.row_id, b.value, c.lock_basis
+    from late c
+    join sound b on b.department = c.department and b.indicator = c.indicator and b.area = c.area and b.period = c.period
+        and b.measure = c.measure and b.received_at < c.lock_at
+    qualify row_number() over (partition by c.row_id order by b.received_at desc, b.submission desc) = 1
+) l
+where l.row_id = j.row_id and l.value <> j.value
+"""
+
 # a vintage lasts from the time a figure became known to the time another one replaced it; the same figure sent again
 # changes nothing. Windows over text are dear and most figures are given once: only figures whose key's hash occurs twice
 # go through them (two keys with one hash do no harm: the windows part them)
 OBSERVE = """
 create or replace view kept_figure as
-    select row_id, indicator, area, period, known_start as period_start, period_end, measure, value, own_unit as unit, department, submission,
+    select row_id, indicator, area, period, known_start as period_start, period_end, measure, value, rounding, own_unit as unit, department, submission,
         sheet, row_number, received_at as known_from, approximate, nullif(trim(self_text), '') as self_assessed, month, column_name,
         hash(department, indicator, area, period, measure) as key
-    from verdict where kept and value is not null;
-create or replace table repeated as select key from kept_figure group by key having count(*) > 1;
+    from (
+        from verdict
+        union all
+        select v.* replace (a.received_at as received_at) from verdict v join sent_again a using (submission)
+    ) where kept and value is not null;
+create or replace table repeated as
+    select key from kept_figure group by key having count(*) > 1
+    union
+    select key from kept_figure where submission in (select submission from withdrawal);
 create or replace table observation as
 with given as (
     select * exclude (key, column_name) from kept_figure where key in (from repeated)
     qualify row_number() over (partition by department, indicator, area, period, measure, known_from
                                order by submission desc, sheet, row_number, column_name) = 1
+), events as (
+    select g.*, w.withdrawn_at from given g left join withdrawal w on w.submission = g.submission and w.withdrawn_at > g.known_from
+), stood as (
+    select * exclude (withdrawn_at) from events
+    union all by name
+    -- from its withdrawal on, what stands without it: the latest before it that was not withdrawn itself, or nothing
+    select b.row_id, e.indicator, e.area, e.period, e.period_start, e.period_end, e.measure, b.value, b.rounding, e.unit, e.department,
+        b.submission, b.sheet, b.row_number, e.withdrawn_at as known_from, b.approximate, b.self_assessed, e.month
+    from events e
+    left join events b on b.department = e.department and b.indicator = e.indicator and b.area = e.area and b.period = e.period
+        and b.measure = e.measure and b.known_from <= e.withdrawn_at and coalesce(b.withdrawn_at > e.withdrawn_at, true)
+    where e.withdrawn_at is not null
+    qualify row_number() over (partition by e.department, e.indicator, e.area, e.period, e.measure, e.withdrawn_at
+                               order by b.known_from desc nulls last, b.submission desc) = 1
 ), changed as (
     select *, lag(value) over w as value_before, lag(approximate) over w as approximate_before, lag(self_assessed) over w as self_before
-    from given window w as (partition by department, indicator, area, period, measure order by known_from)
+    from stood window w as (partition by department, indicator, area, period, measure order by known_from)
+), vintage as (
+    select * exclude (value_before, approximate_before, self_before),
+        case when value <> value_before then value_before end as replaced_value,
+        lead(known_from) over (partition by department, indicator, area, period, measure order by known_from) as known_to
+    from changed
+    where value is distinct from value_before or approximate is distinct from approximate_before
+       or self_assessed is distinct from self_before
 )
-select * exclude (value_before, approximate_before, self_before),
-    lead(known_from) over (partition by department, indicator, area, period, measure order by known_from) as known_to
-from changed
-where value_before is null or value <> value_before or approximate <> approximate_before
-   or self_assessed is distinct from self_before
+from vintage where value is not null
 union all
-select * exclude (key, column_name), null::timestamptz from kept_figure where key not in (from repeated);
+select * exclude (key, column_name), null::double, null::timestamptz from kept_figure where key not in (from repeated);
 -- a row that only repeats what is known is no news: it is not late again
 update judged set news = false where row_id in (
     select row_id from kept_figure where key in (from repeated) and row_id not in (select row_id from observation))
@@ -490,45 +599,18 @@ update judged set news = false where row_id in (
 
 WRITTEN = {
     "row": "select submission, department, path, received_at, month, sheet, row_number, column_name, indicator, area, period,"
-    " period_end, measure, value, value_state, value_text, unit_text, value_suffix, own_unit, frequency, approximate,"
-    " unit_state, explained, kept, kept and news and value is not null as news"
+    " period_end, measure, value, rounding, value_state, value_text, unit_text, value_suffix, own_unit, frequency, approximate,"
+    " unit_state, explained, reasoned, kept, kept and news and value is not null as news,"
+    " exists (from withdrawal w where w.submission = verdict.submission and not exists ("
+    "from sent_again a where a.submission = w.submission and a.received_at > w.withdrawn_at)) as withdrawn"
     " from verdict where month = '{month}' order by submission, sheet, row_number, column_name",
     "validity": "select * exclude (row_id) from finding where month = '{month}' order by all",
+    "validity_evaluated": "from evaluated where month = '{month}' order by rule",
     "observation": "select * exclude (row_id) from observation where month = '{month}'"
     " order by indicator, area, period, measure, department, known_from",
 }
 
-
-def _kept(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, months: Sequence[str]) -> None:
-    """Table kept: kept rows with what the Q rules compare them to.
-
-    An explanation counts for the figure, on whichever of the department's rows it stands.
-    """
-    years = {plan_year(m, plan) for m in months}
-    known = [p for p in sorted(store.months.glob("*/observation.parquet")) if plan_year(p.parent.name, plan) in years]
-    paths = [p for m in months if (p := store.months / m / "row.parquet").exists()]
-    con.execute(
-        f"""
-        create or replace table kept as
-        with earlier as (
-            select o.department, o.indicator, o.area, o.period,
-                lag(o.value) over w as earlier_value, lag(o.period) over w as earlier_period
-            from read_parquet({files_sql(known)}) o
-            join period d using (period)
-            where o.measure = 'ytd' and o.known_to is null
-            window w as (partition by o.department, o.indicator, o.area, d.plan_year order by o.period_end, o.period)
-        ), explained as (
-            select distinct department, indicator, area, period, measure, value, true as explained_somewhere
-            from read_parquet({files_sql(paths)}) where kept and explained
-        )
-        select row_number() over () as row_id, r.* replace (coalesce(x.explained_somewhere, false) as explained), e.earlier_value, e.earlier_period, b.plausible_low, b.plausible_high,
-            b.plausible_basis, b.clause, o.due_at, p.zone
-        from read_parquet({files_sql(paths)}) r
-        cross join plan p
-        left join earlier e using (department, indicator, area, period)
-        left join plausible b using (indicator, area, period)
-        left join obligation o using (department, indicator, area, period)
-        left join explained x using (department, indicator, area, period, measure, value)
-        where r.kept
-        """
-    )
+FLAGGED = {
+    "quality": "select * exclude (row_id) from finding where month = '{month}' order by all",
+    "quality_evaluated": "from evaluated where month = '{month}' order by rule",
+}

@@ -1,6 +1,7 @@
 """Landing: new bytes from the departments' drop boxes, kept for ever, with a ledger row each.
 
-A source is never written to. Landing is idempotent: killed at any moment and run again it ends in the same ledger.
+Landing is idempotent: killed at any moment and run again it ends in the same ledger, and a file that was being pulled goes
+on where it stopped. Nothing is ever deleted from a source, and nothing written to it.
 """
 
 from __future__ import annotations
@@ -9,150 +10,303 @@ import datetime as dt
 import hashlib
 import os
 import shutil
-import tempfile
+import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any, TypeVar
 
 from expectations.model import Plan
 from warehouse.ledger import ledger
+from warehouse.reading import SIZE_LIMIT
+from warehouse.sources import Changed, Credentials, Entry, Passing, Source, SourceError, open_source, shown
 from warehouse.store import Store
 
 SETTLED = 2.0  # seconds without a change until a file counts as complete
+TRIES = 4  # of what may pass, with 1, 2, 4 s between them, or what the source asks for
+PATIENCE = 60.0  # seconds; a source that asks for more is asked again by the next landing
+GIVE_UP = 3  # troubles in a row that did not pass: the source is down
+RECORDED = (100, 16 << 20)  # files or bytes pulled until the ledger is written
+TOLD = 64 << 20  # bytes of one file between two lines about it
+SLOWEST = 16 << 10  # bytes a second, on the whole of a file
 
 Progress = Callable[[str], None]
+T = TypeVar("T")
 
 
-class SourceError(Exception):
-    """A source that cannot be listed: which, and why."""
-
-
-@dataclass(frozen=True)
+@dataclass
 class Landed:
-    """What a landing did: counts, and the sources that failed with their reasons."""
+    """What a landing did. `again`: known bytes that replaced others. `failed_sources`: by source, what went wrong."""
 
-    looked_at: int
-    new: list[str]
-    growing: list[str]
-    unknown_boxes: list[str]
-    failed_sources: dict[str, str]
+    looked_at: int = 0
+    new: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    growing: list[str] = field(default_factory=list)
+    unknown_boxes: list[str] = field(default_factory=list)
+    failed_sources: dict[str, str] = field(default_factory=dict)
 
 
 def land(
-    store: Store, sources: Iterable[str], plan: Plan, now: dt.datetime, progress: Progress = lambda _: None
+    store: Store,
+    sources: Iterable[str],
+    plan: Plan,
+    now: dt.datetime,
+    progress: Progress = lambda _: None,
+    credentials: Credentials | None = None,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Landed:
-    """Copies every new file of every source into the store. One source that fails never stops the others.
+    """Copies every new file of every source (URLs) into the store. One source that fails never stops the others.
 
     A submission is received when its file was last changed in the drop box, never later than `now` and never before an
-    earlier submission under the same name. `now`: timezone-aware.
+    earlier submission under the same name. `now`: timezone-aware. `pause` waits that many seconds.
     """
+    secrets = [s for c in (credentials or {}).values() if (s := c.get_secret_value())]
+
+    def said(text: str) -> str:
+        """The one way out for words of foreign code: a secret in them stays here."""
+        for secret in secrets:
+            text = text.replace(secret, "•••")
+        return text
+
     departments = {d.department for d in plan.departments}
-    looked_at, new, growing, failed, unknown = 0, [], [], {}, []
-    for source in sources:
+    landed = Landed()
+    for url in sources:
+        name = shown(url)
+        pull = _Pull(store, name, now, lambda text: progress(said(text)), pause, landed)
         try:
-            boxes = list(_boxes(source))
-        except (OSError, SourceError) as e:
-            failed[source] = str(e)
-            progress(f"source {source}: {e}")
-            continue
-        for department, box in boxes:
+            with closing(open_source(url, credentials or {})) as source:
+                pull.everything(source, departments)
+        except SourceError as e:
+            pull.troubles.append(str(e))
+        if pull.troubles:
+            more = f"; and {len(pull.troubles) - 5} more" if len(pull.troubles) > 5 else ""
+            landed.failed_sources[name] = said("; ".join(pull.troubles[:5]) + more)
+            progress(f"source {name}: {landed.failed_sources[name]}")
+        else:
+            shutil.rmtree(pull.parts, ignore_errors=True)  # of files that were replaced before they were whole
+    return landed
+
+
+@dataclass
+class _Pull:
+    """A landing from one source."""
+
+    store: Store
+    name: str
+    now: dt.datetime
+    say: Progress
+    pause: Callable[[float], None]
+    landed: Landed
+    troubles: list[str] = field(default_factory=list)
+    silent: int = 0
+
+    @property
+    def parts(self) -> Path:
+        """Files that have come in part."""
+        return self.store.ledger.parent / "parts" / hashlib.sha256(self.name.encode()).hexdigest()[:16]
+
+    def everything(self, source: Source, departments: set[str]) -> None:
+        boxes = self.tried(source.departments)
+        self.say(f"source {self.name}: {len(boxes)} drop boxes")
+        for department in boxes:
             if department not in departments:
-                unknown.append(f"{source}: {department}")
+                self.landed.unknown_boxes.append(f"{self.name}: {department}")
                 continue
-            files, unsettled = _complete(box, now)
-            growing += [f"{department}/{p.relative_to(box).as_posix()}" for p in unsettled]
-            looked_at += len(files)
-            new += _land_box(store, source, department, box, files, now, progress)
-    return Landed(looked_at, new, growing, unknown, failed)
+            try:
+                self.box(source, department)
+            except SourceError as e:
+                self.trouble(e)
 
-
-def _boxes(source: str) -> Iterator[tuple[str, Path]]:
-    url = urlsplit(source)
-    if url.scheme != "file":
-        raise SourceError(f"{url.scheme}:// is not a source that can be pulled; use file:///folder")
-    root = Path(unquote(url.path))
-    if not root.is_dir():
-        raise SourceError(f"{root} is not a folder; make it, or correct the source's URL")
-    for box in sorted(root.iterdir()):
-        if box.is_dir() and not box.name.startswith("."):
-            yield box.name, box
-
-
-def _complete(box: Path, now: dt.datetime) -> tuple[list[Path], list[Path]]:
-    """Files of a drop box that are whole, and those still growing."""
-    files = [
-        p
-        for p in sorted(box.rglob("*"))
-        if p.is_file()
-        and not p.is_symlink()
-        and not p.name.startswith((".", "~$"))
-        and not p.name.casefold().endswith((".part", ".tmp"))
-        and not any(part.startswith(".") or part == "receipts" for part in p.relative_to(box).parts[:-1])
-    ]
-    before = {p: p.stat() for p in files}
-    if any(now.timestamp() - s.st_mtime < SETTLED for s in before.values()):
-        time.sleep(SETTLED)
-    growing = [p for p, s in before.items() if not p.exists() or _changed(s, p.stat())]
-    return [p for p in files if p not in set(growing)], growing
-
-
-def _changed(before: os.stat_result, after: os.stat_result) -> bool:
-    return (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
-
-
-def _land_box(
-    store: Store, source: str, department: str, box: Path, files: list[Path], now: dt.datetime, progress: Progress
-) -> list[str]:
-    new = []
-    with ledger(store) as db:
-        for file in sorted(files, key=lambda f: (f.stat().st_mtime_ns, f)):  # of two copies the first sent counts
-            path = f"{department}/{file.relative_to(box).as_posix()}"
-            stat = file.stat()
-            known = db.execute(
-                "select bytes, modified_ns, received_at from seen where source = ? and path = ?", (source, path)
+    def box(self, source: Source, department: str) -> None:
+        """All pages of a department's listing. The cursor stays before the first page that was not landed whole."""
+        with ledger(self.store) as db:
+            row = db.execute(
+                "select cursor from cursor where source = ? and department = ?", (self.name, department)
             ).fetchone()
-            if known and known[:2] == (stat.st_size, stat.st_mtime_ns):
-                continue
-            sha256 = _keep(store, file)
-            if _changed(stat, file.stat()):  # replaced while it was read: the next landing takes it whole
-                continue
-            submission = hashlib.sha256(f"{department}\0{sha256}".encode()).hexdigest()[:16]
-            received = min(stat.st_mtime_ns // 1000, int(now.timestamp() * 1e6))
-            if known:
-                received = max(received, known[2] + 1)
-            inserted = db.execute(
-                "insert into submission (submission, source, department, path, sha256, bytes, received_at, landed_at)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
-                (submission, source, department, path, sha256, stat.st_size, received, int(now.timestamp() * 1e6)),
-            ).rowcount
-            db.execute(
-                "insert or replace into seen values (?, ?, ?, ?, ?, ?)",
-                (source, path, stat.st_size, stat.st_mtime_ns, submission, received),
-            )
-            if inserted:
-                new.append(submission)
-                progress(f"landed {path} ({stat.st_size:,} bytes)")
-    return new
+        cursor: str | None = row[0] if row else None
+        walked, whole = {cursor}, True
+        while True:
+            page = self.tried(lambda at=cursor: source.page(department, at))  # type: ignore[misc]
+            self.landed.looked_at += len(page.entries)
+            whole = self.page(source, department, page.entries) and whole
+            if whole and page.cursor is not None and page.cursor != cursor:
+                with ledger(self.store) as db:
+                    db.execute("insert or replace into cursor values (?, ?, ?)", (self.name, department, page.cursor))
+            if not page.more:
+                return
+            if page.cursor in walked:
+                raise SourceError(f"{self.name}: the listing of {department} goes round in circles")
+            walked.add(page.cursor)
+            cursor = page.cursor
 
+    def page(self, source: Source, department: str, entries: list[Entry]) -> bool:
+        """Lands what is new among the entries. Returns whether nothing was left for the next landing."""
+        with ledger(self.store) as db:
+            seen = {
+                path: version
+                for path, *version in db.execute(
+                    "select path, bytes, modified_ns, etag from seen where source = ? and path >= ? and path < ?",
+                    (self.name, f"{department}/", f"{department}0"),  # 0 follows /
+                )
+            }
+        new = [e for e in entries if seen.get(e.path) != list(e.version)]
+        new.sort(key=lambda e: (e.modified_ns, e.name))  # of two copies the first sent counts
+        fresh = [e for e in new if self.now.timestamp() - e.modified_ns / 1e9 < SETTLED]
+        if fresh:
+            self.pause(SETTLED)
+        growing = {e.path for e in fresh if not self.tried(lambda e=e: source.unchanged(e))}  # type: ignore[misc]
+        whole, waiting, size = not growing, list[tuple[Entry, str]](), 0
+        try:
+            for entry in new:
+                if entry.path in growing:
+                    continue
+                try:
+                    waiting.append((entry, self.bytes(source, entry)))
+                except Changed:
+                    growing.add(entry.path)
+                    whole = False
+                    continue
+                except SourceError as e:
+                    whole = False
+                    self.trouble(e)
+                    continue
+                size += entry.size
+                if len(waiting) >= RECORDED[0] or size >= RECORDED[1]:
+                    self.record(waiting)
+                    waiting, size = [], 0
+        finally:
+            self.record(waiting)
+            self.landed.growing += sorted(growing)
+        return whole
 
-def _keep(store: Store, file: Path) -> str:
-    """The file's bytes in the store under their own digest; streamed, whole or not at all."""
-    landing = store.object("00").parent.parent
-    landing.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    with open(file, "rb") as stream, tempfile.NamedTemporaryFile(dir=landing, prefix=".", delete=False) as copy:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-            copy.write(block)
-        copy.flush()
-        os.fsync(copy.fileno())
-    kept = store.object(digest.hexdigest())
-    if kept.exists():
-        os.unlink(copy.name)
-    else:
+    def bytes(self, source: Source, entry: Entry) -> str:
+        """The file's bytes in the store under their own digest, whole or not at all; the digest, or nothing where the
+        file is beyond the limit: it is then recorded without its bytes, and returned (S07)."""
+        if entry.size > SIZE_LIMIT:
+            return ""
+        version = repr((entry.path, entry.version)).encode("utf-8", "surrogateescape")
+        part = self.parts / hashlib.sha256(version).hexdigest()[:32]
+        part.parent.mkdir(parents=True, exist_ok=True)
+        self.tried(lambda: self.go_on(source, entry, part))
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if entry.sha256 and entry.sha256.lower() != sha256:
+            part.unlink()
+            raise SourceError(f"{entry.path}: its bytes are not those that the listing announces (SHA-256)")
+        if not self.tried(lambda: source.unchanged(entry)):
+            part.unlink()
+            raise Changed(f"{entry.path} was replaced while it was read")
+        kept = self.store.object(sha256)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        os.chmod(copy.name, 0o444)
-        shutil.move(copy.name, kept)
-    return digest.hexdigest()
+        os.replace(part, kept)
+        os.chmod(kept, 0o444)
+        return sha256
+
+    def go_on(self, source: Source, entry: Entry, part: Path) -> None:
+        """Pulls what is still missing of a file."""
+        began = time.monotonic()
+        with open(part, "ab") as copy:
+            if copy.tell() == entry.size:
+                return
+            for offset, block in source.blocks(entry, copy.tell()):
+                if offset != copy.tell():
+                    copy.truncate(offset)
+                    copy.seek(offset)
+                before = copy.tell()
+                copy.write(block)
+                if copy.tell() > entry.size:
+                    copy.truncate(0)
+                    raise SourceError(f"{entry.path}: it is longer than the {entry.size:,} bytes that the listing says")
+                if before // TOLD < copy.tell() // TOLD:
+                    self.say(f"pulling {entry.path}: {copy.tell() >> 20:,} of {entry.size >> 20:,} MiB")
+                if time.monotonic() - began > PATIENCE + entry.size / SLOWEST:
+                    raise Passing(f"{entry.path}: it comes slower than {SLOWEST:,} bytes a second")
+            came = copy.tell()
+        if came < entry.size:
+            if not source.unchanged(entry):
+                raise Changed(f"{entry.path} was replaced while it was read")
+            raise Passing(f"{entry.path}: {came:,} of {entry.size:,} bytes came")
+
+    def tried(self, ask: Callable[[], T]) -> T:
+        """What `ask` returns; tried again where the trouble may pass, unless the source asks for too long a wait."""
+        import tenacity
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            return _asked_for(state) or 2.0 ** (state.attempt_number - 1)
+
+        def tell(state: tenacity.RetryCallState) -> None:
+            self.say(f"source {self.name}: {_error(state)}; trying again in {wait(state):.0f} s")
+
+        answer = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Passing),
+            stop=lambda state: state.attempt_number >= TRIES or _asked_for(state) > PATIENCE,
+            wait=wait,
+            before_sleep=tell,
+            sleep=self.pause,
+            reraise=True,
+        )(ask)
+        self.silent = 0
+        return answer
+
+    def trouble(self, error: SourceError) -> None:
+        """Notes it and goes on with the next file or box, unless the source is down."""
+        self.silent = self.silent + 1 if isinstance(error, Passing) else 0
+        if self.silent >= GIVE_UP:
+            raise error
+        self.troubles.append(str(error))
+
+    def record(self, files: list[tuple[Entry, str]]) -> None:
+        """Files that were pulled, in the ledger, in one transaction."""
+        if not files:
+            return
+        at = int(self.now.timestamp() * 1e6)
+        lines = []
+        with ledger(self.store) as db:
+            for entry, sha256 in files:
+                known = db.execute(
+                    "select submission, received_at from seen where source = ? and path = ?", (self.name, entry.path)
+                ).fetchone()
+                of = sha256 or f"{entry.name}\0{entry.version}"
+                submission = hashlib.sha256(f"{entry.department}\0{of}".encode()).hexdigest()[:16]
+                received = min(entry.modified_ns // 1000, at)
+                if known:
+                    received = max(received, known[1] + 1)
+                inserted = db.execute(
+                    "insert into submission (submission, source, department, path, sha256, bytes, received_at, landed_at)"
+                    " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
+                    (submission, self.name, entry.department, entry.path, sha256, entry.size, received, at),
+                ).rowcount
+                db.execute(
+                    "insert or replace into seen (source, path, bytes, modified_ns, submission, received_at, etag)"
+                    " values (?, ?, ?, ?, ?, ?, ?)",
+                    (self.name, entry.path, entry.size, entry.modified_ns, submission, received, entry.etag),
+                )
+                if inserted:
+                    self.landed.new.append(submission)
+                    lines.append(f"landed {entry.path} ({entry.size:,} bytes)")
+                elif known and (known[0] != submission or _withdrawn(db, submission, received)):
+                    db.execute("insert or ignore into sent_again values (?, ?, ?)", (submission, received, entry.path))
+                    self.landed.again.append(submission)
+                    lines.append(f"landed {entry.path} again: bytes that were there before")
+        for line in lines:
+            self.say(line)
+
+
+def _withdrawn(db: sqlite3.Connection, submission: str, before: int) -> bool:
+    found = db.execute(
+        "select 1 from withdrawal where submission = ? and withdrawn_at < ?", (submission, before)
+    ).fetchone()
+    return found is not None
+
+
+def _error(state: Any) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _asked_for(state: Any) -> float:
+    """Seconds that the source asks to be left alone."""
+    error = _error(state)
+    return error.after if isinstance(error, Passing) else 0

@@ -1,22 +1,32 @@
-"""Reading: every landed file to rows, once, and again where the readers changed."""
+"""Reading: every landed file to rows, once, and again where the readers changed or its rows were lost.
+
+Beside a submission's rows their Parquet file keeps, as metadata, what else was seen in it: the mark of the template that
+it was filled from, and what was passed over (totals, notes, hidden sheets).
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from expectations.model import Plan
+from expectations.model import Plan, PlanHead
 from expectations.periods import period
+from expectations.template import mark_in
 from warehouse import readers
 from warehouse.ledger import ledger
 from warehouse.store import Store
 
 SIZE_LIMIT = 512 << 20  # bytes (S07)
+AT_ONCE = 200  # files whose reading is entered in the ledger together
 
 Progress = Callable[[str], None]
 
@@ -24,78 +34,154 @@ Progress = Callable[[str], None]
 def reader_id(plan: Plan) -> str:
     """What a reading depends on besides the bytes: where it changes, files are read again."""
     names = sorted((d.department, *sorted({d.name_zh, d.name_en, *d.aliases})) for d in plan.departments)
-    window = (plan.head.history_from, plan.head.starts, plan.head.ends)
+    revisions = [(r.revision, r.holds_from) for r in plan.head.revisions]
+    window = (plan.head.history_from, plan.head.starts, plan.head.ends, plan.head.plan, revisions)
     return f"{readers.READER_VERSION}-{hashlib.sha256(repr((names, window)).encode()).hexdigest()[:12]}"
 
 
 def read_landed(store: Store, plan: Plan, progress: Progress = lambda _: None) -> list[str]:
-    """Reads every submission that has not been read by the present readers. Returns the months touched, sorted.
+    """Reads every submission that the present readers have not read, or whose rows are gone. Returns the months touched.
 
     A row belongs to the month in which its period ends; where that cannot be read or lies outside the plan, to the
-    month in which the file was received, or the plan's nearest month.
+    month in which the file was received, or the plan's nearest month. Killed at any moment it goes on where it stopped.
     """
     reader = reader_id(plan)
     with ledger(store) as db:
-        waiting = db.execute(
-            "select submission, department, path, sha256, bytes, received_at from submission"
-            " where reader is distinct from ? order by received_at, submission",
-            (reader,),
+        known = db.execute(
+            "select submission, department, path, sha256, bytes, received_at, reader from submission"
+            " order by received_at, submission"
         ).fetchall()
+    waiting = [k[:-1] for k in known if k[-1] != reader or not _is_whole(store, k[0])]
+    store.rows.mkdir(parents=True, exist_ok=True)
     touched: set[str] = set()
+    done: list[tuple[tuple[Any, ...], list[tuple[Any, ...]]]] = []
     for n, (submission, department, path, sha256, size, received_at) in enumerate(waiting, 1):
-        reading = _read(store, plan, department, path, sha256, size)
-        rows = _with_months(reading.rows, plan, received_at).with_columns(submission=pl.lit(submission))
-        target = store.rows / f"{submission}.parquet"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        reading = _read(store, plan, department, path, sha256, size, received_at)
+        rows = _with_months(reading.rows, plan, received_at, submission)
+        target = _rows_file(store, submission)
         beside = target.with_suffix(".tmp")
-        rows.write_parquet(beside, compression="zstd")
+        rows.write_parquet(beside, compression="zstd", metadata=_seen(reading))
         os.replace(beside, target)
-        months = rows.group_by("month").len().rows()
         fault = reading.fault
-        with ledger(store) as db:
-            old = db.execute("select month from submission_month where submission = ?", (submission,)).fetchall()
-            db.execute("delete from submission_month where submission = ?", (submission,))
-            db.executemany("insert into submission_month values (?, ?, ?)", [(submission, m, k) for m, k in months])
-            db.execute(
-                "update submission set reader = ?, format = ?, synthetic = ?, named_department = ?, rows = ?,"
-                " fault_rule = ?, fault_found = ?, fault_expected = ?, fault_sheet = ?, fault_row = ?"
-                " where submission = ?",
-                (reader, reading.format, reading.synthetic, "; ".join(reading.named_departments) or None, rows.height,
-                 fault and fault.rule, fault and fault.found, fault and fault.expected, fault and fault.sheet,
-                 fault and fault.row, submission),
-            )  # fmt: skip
-        touched |= {m for m, _ in months} | {m for (m,) in old}
-        if n % 50 == 0 or n == len(waiting):
+        entry = (
+            reader, reading.format, reading.synthetic, "; ".join(reading.named_departments) or None, reading.reason, rows.height,
+            fault and fault.rule, fault and fault.found, fault and fault.expected, fault and fault.sheet,
+            fault and fault.row, submission,
+        )  # fmt: skip
+        done.append((entry, [(submission, month, count) for month, count in rows["month"].value_counts().rows()]))
+        if len(done) == AT_ONCE or n == len(waiting):
+            touched |= _enter(store, done)
+            done = []
             progress(f"read {n:,} of {len(waiting):,} files")
     return sorted(touched)
 
 
-def _read(store: Store, plan: Plan, department: str, path: str, sha256: str, size: int) -> readers.Reading:
+def passed_over(store: Store, submission: str) -> list[readers.PassedOver]:
+    """What stands in a submission's file and was not read as figures, in the file's order."""
+    kept = pl.read_parquet_metadata(_rows_file(store, submission))
+    return [readers.PassedOver(**p) for p in json.loads(kept.get("passed_over", "[]"))]
+
+
+def template_of(store: Store, submission: str) -> readers.Mark | None:
+    """The mark of the template that a submission was filled from."""
+    return mark_in(pl.read_parquet_metadata(_rows_file(store, submission)).get("template", ""))
+
+
+def _seen(reading: readers.Reading) -> dict[str, str]:
+    seen = {"template": str(reading.template)} if reading.template else {}
+    if reading.passed_over:
+        seen["passed_over"] = json.dumps([asdict(p) for p in reading.passed_over], ensure_ascii=False)
+    return seen
+
+
+def _rows_file(store: Store, submission: str) -> Path:
+    return store.rows / f"{submission}.parquet"
+
+
+def _is_whole(store: Store, submission: str) -> bool:
+    """Whether the rows are there and end as a Parquet file does: cheap enough to ask of every submission every night."""
+    try:
+        with open(_rows_file(store, submission), "rb") as file:
+            begins = file.read(4)
+            size = file.seek(-8, os.SEEK_END) + 8
+            footer, ends = file.read(4), file.read(4)
+    except OSError:  # missing, or shorter than its own end
+        return False
+    return begins == ends == b"PAR1" and int.from_bytes(footer, "little") <= size - 12
+
+
+def _enter(store: Store, done: list[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]) -> set[str]:
+    """Enters readings in the ledger, in one transaction. Returns the months that they touch now or touched before."""
+    submissions = [(entry[-1],) for entry, _ in done]
+    with ledger(store) as db:
+        before = {
+            month
+            for one in submissions
+            for (month,) in db.execute("select month from submission_month where submission = ?", one)
+        }
+        db.executemany("delete from submission_month where submission = ?", submissions)
+        db.executemany("insert into submission_month values (?, ?, ?)", [m for _, months in done for m in months])
+        db.executemany(
+            "update submission set reader = ?, format = ?, synthetic = ?, named_department = ?, reason = ?, rows = ?,"
+            " fault_rule = ?, fault_found = ?, fault_expected = ?, fault_sheet = ?, fault_row = ? where submission = ?",
+            [entry for entry, _ in done],
+        )
+    return before | {month for _, months in done for _, month, _ in months}
+
+
+def _read(
+    store: Store, plan: Plan, department: str, path: str, sha256: str, size: int, received_at: int
+) -> readers.Reading:
     if size > SIZE_LIMIT:
         fault = readers.FileFault("S07", found=f"{size:,} bytes", expected=f"≤ {SIZE_LIMIT:,} bytes")
         return readers.Reading("unknown", fault=fault)
     reading = readers.read(store.object(sha256).read_bytes(), path.rpartition("/")[2])
-    if reading.fault is None and reading.named_departments:
-        own_name = next(d.name_zh for d in plan.departments if d.department == department)
+    received = dt.datetime.fromtimestamp(received_at / 1e6, ZoneInfo(plan.head.timezone)).date()
+    said_by = _of_another_form(reading, plan.head, received) or _by_another_department(reading, plan, department)
+    if said_by is None:
+        return reading
+    return replace(reading, fault=said_by, rows=readers.Reading(reading.format).rows)
+
+
+def revision_on(head: PlanHead, day: dt.date) -> int:
+    """The plan's revision that held on a day."""
+    return max((r.revision for r in head.revisions if r.holds_from <= day), default=1)
+
+
+def _of_another_form(reading: readers.Reading, head: PlanHead, received: dt.date) -> readers.FileFault | None:
+    """S05: the template is another plan's, or of a revision that no longer held when the file was received."""
+    mark = reading.template
+    if mark is None:
+        return None
+    held = revision_on(head, received)
+    if mark.plan == head.plan and held <= mark.revision <= head.revision:
+        return None
+    return readers.FileFault("S05", found=f"{mark.plan} r{mark.revision}", expected=f"{head.plan} r{held}")
+
+
+def _by_another_department(reading: readers.Reading, plan: Plan, department: str) -> readers.FileFault | None:
+    """S08: a banner, a column or the template names another department than the drop box's."""
+    mark = reading.template
+    if mark is not None and mark.department != department:
+        other: str | None = mark.department
+    elif reading.fault is None and reading.named_departments:
         names = {
             "".join(n.split()).casefold(): d.department
             for d in plan.departments
             for n in (d.department, d.name_zh, d.name_en, *d.aliases)
         }
-        for spoken in reading.named_departments:
-            if names.get("".join(spoken.split()).casefold(), department) != department:
-                fault = readers.FileFault("S08", found=spoken, expected=f"{own_name} {department}")
-                return readers.Reading(
-                    reading.format,
-                    fault=fault,
-                    synthetic=reading.synthetic,
-                    named_departments=reading.named_departments,
-                )
-    return reading
+        spoken = reading.named_departments
+        other = next((s for s in spoken if names.get("".join(s.split()).casefold(), department) != department), None)
+    else:
+        other = None
+    if other is None:
+        return None
+    own_name = next(d.name_zh for d in plan.departments if d.department == department)
+    return readers.FileFault("S08", found=other, expected=f"{own_name} {department}")
 
 
-def _with_months(rows: pl.DataFrame, plan: Plan, received_at: int) -> pl.DataFrame:
-    """The rows with period_start, period_end, span, cumulative (as the period's text reads) and month.
+def _with_months(rows: pl.DataFrame, plan: Plan, received_at: int, submission: str) -> pl.DataFrame:
+    """The rows with period_start, period_end, span, cumulative (as the period's text reads), month and submission.
 
     A year is the plan's own: of a plan that starts in April, 2024 means April 2024 to March 2025.
     """
@@ -109,6 +195,12 @@ def _with_months(rows: pl.DataFrame, plan: Plan, received_at: int) -> pl.DataFra
     periods = pl.DataFrame(found, schema=schema, orient="row")
     month = pl.col("period_end").dt.strftime("%Y-%m")
     nearest = min(max(received, first), last)
-    return rows.join(periods, on="period_text", how="left", maintain_order="left").with_columns(
-        month=pl.when(month.is_between(pl.lit(first), pl.lit(last))).then(month).otherwise(pl.lit(nearest))
+    return (
+        rows.lazy()
+        .join(periods.lazy(), on="period_text", how="left", maintain_order="left")
+        .with_columns(
+            month=pl.when(month.is_between(pl.lit(first), pl.lit(last))).then(month).otherwise(pl.lit(nearest)),
+            submission=pl.lit(submission),
+        )
+        .collect()
     )

@@ -5,7 +5,12 @@ landing/ledger.sqlite        a row per submission
 rows/<submission>.parquet    what the readers read
 months/<YYYY-MM>/            judged rows, findings and observations of a month
 marts/<table>.parquet        the marts of the next release
+receipts/<department>/…      the answers to submissions, and receipts.sqlite, their register
+templates/<period>/…         fill-in workbooks, one a department
+notices/messages.sqlite      which reminders were sent, and which wait
 warehouse/                   releases, and the link `current`
+gx/                          Great Expectations: suites, validation results, and their pages (site/)
+.spill/                      what judging cannot hold in memory, while it runs
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,8 +48,20 @@ class Store:
         return self.root / "marts"
 
     @property
+    def spill(self) -> Path:
+        return self.root / ".spill"
+
+    @property
+    def receipts(self) -> Path:
+        return self.root / "receipts"
+
+    @property
     def warehouse(self) -> Path:
         return self.root / "warehouse"
+
+    @property
+    def gx(self) -> Path:
+        return self.root / "gx"
 
     def object(self, sha256: str) -> Path:
         return self.root / "landing" / "objects" / sha256[:2] / sha256
@@ -67,11 +85,22 @@ def write_whole(path: Path, content: bytes) -> None:
     os.replace(beside.name, path)
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory for one piece of work: no network, no extensions, timestamps in UTC."""
+MEMORY = (2.5, 0.6)  # GB that a connection with a folder to spill into holds at least, and GB a thread
+
+
+def connect(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory for one piece of work: no network, no extensions, timestamps in UTC.
+
+    What is beyond MEMORY rests in the folder `spill`, where one is given: it is the caller's alone.
+    """
     con = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
     # a table that is missing is an error, never a Python variable of the same name
     con.execute("set timezone = 'UTC'; set preserve_insertion_order = false; set python_enable_replacements = false")
+    if spill is not None:
+        shutil.rmtree(spill, ignore_errors=True)  # of a process that was killed
+        [(threads,)] = con.execute("select current_setting('threads')").fetchall()
+        limit = max(MEMORY[0], MEMORY[1] * threads)
+        con.execute(f"set memory_limit = '{limit:.1f}GB'; set temp_directory = '{quoted(spill)}'")
     return con
 
 

@@ -12,6 +12,8 @@ JUDGING = (
     "expectations",
     "warehouse/readers",
     "warehouse/judge.py",
+    "warehouse/compared.py",
+    "warehouse/validations.py",
     "warehouse/gx.py",
     "warehouse/ledger.py",
     "warehouse/reading.py",

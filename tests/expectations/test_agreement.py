@@ -33,3 +33,22 @@ def test_a_slip_of_the_hand_is_named(change: dict[str, object], said: str) -> No
     [line] = disagreements(plan.model_copy(update={"targets": slipped}), TEXT.read_text("utf-8"))
     assert line.startswith("T103 at ")
     assert said in line
+
+
+@needs_text
+def test_a_lost_figure_is_held_too() -> None:
+    plan, text = load_plan(PLANS / "shenyang-2022"), TEXT.read_text("utf-8")
+    guessed = {"kind": "increment", "value": 3, "unit": "条"}
+    filled = [t.model_copy(update=guessed) if t.target == "T202" else t for t in plan.targets]
+    [line] = disagreements(plan.model_copy(update={"targets": filled}), text)
+    assert line.startswith("T202 at ")
+    legible = {"kind": "lost", "value": None, "unit": None, "comparator": None}
+    gone = [t.model_copy(update=legible) if t.target == "T103" else t for t in plan.targets]
+    [line] = disagreements(plan.model_copy(update={"targets": gone}), text)
+    assert line.startswith("T103 at ")
+
+
+def test_a_plan_in_another_language_is_not_held_against_a_reader_of_chinese() -> None:
+    folder = Path(__file__).parents[1] / "plans" / "rivermouth-2024"
+    rivermouth = load_plan(folder)
+    assert disagreements(rivermouth, (folder / rivermouth.head.text).read_text("utf-8")) == []

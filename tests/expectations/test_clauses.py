@@ -16,7 +16,9 @@ from lark import Lark, logger
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from expectations.clauses import LONGEST, draft, grammar, number, propose, read_clause, with_units
+from expectations.clauses import LONGEST, draft, propose, read_clause
+from expectations.clauses.grammar import grammar, with_units
+from expectations.clauses.words import number
 from expectations.model import Target
 from expectations.units import BASES, MULTIPLES, unit
 
@@ -815,6 +817,87 @@ def test_a_dated_task_has_no_figure() -> None:
 
 
 @pytest.mark.parametrize(
+    ("date", "due"),
+    [
+        ("", "2025-03-31"), ("年底前", "2025-03-31"), ("年内", "2025-03-31"), ("2024年底前", "2025-03-31"),
+        ("2024年", "2025-03-31"), ("7月底前", "2024-07-31"), ("12月底前", "2024-12-31"), ("2月底前", "2025-02-28"),
+        ("2025年2月底前", "2025-02-28"), ("3月15日前", "2025-03-15"), ("三季度前", "2024-09-30"),
+        ("一季度末前", "2025-03-31"), ("下半年", "2024-12-31"), ("到2025年", "2026-03-31"), ("明年", "2026-03-31"),
+    ],
+)  # fmt: skip
+def test_in_a_year_that_starts_in_april_dates_lie_in_the_plans_own(date: str, due: str) -> None:
+    (reading,) = read_clause(date + "建成绿道30公里", 2024, first_month=4)
+    assert reading.due == dt.date.fromisoformat(due)
+
+
+def test_what_is_due_in_the_plans_own_year_is_proposed() -> None:
+    text = "2月底前建成绿道30公里。2025年6月底前建成绿道50公里。"
+    assert [p.reading.value for p in propose(text, 2024, first_month=4)] == [30]
+    assert [p.reading.value for p in propose(text, 2024)] == [30]
+    assert [p.reading.value for p in propose(text, 2025)] == [30, 50]
+
+
+@pytest.mark.parametrize(
+    ("text", "indicator"),
+    [
+        ("确保新增上市公司××家", "新增上市公司"),  # a sign for the figure
+        ("建设口袋公园( )座", "建设口袋公园"),
+        ("绿化覆盖率达到%以上", "绿化覆盖率"),  # a unit without one
+        ("工业增加值增长 %,", "工业增加值"),
+        ("高新技术企业达到家以上", "高新技术企业"),
+        ("完成老旧小区改造 个、背街小巷10条", "完成老旧小区改造"),
+        ("新建学校 所", "新建学校"),
+        ("高新技术企业达到,完成各项任务", "高新技术企业达到"),  # a claim without one
+        ("全年新增国际航线.加快建设现代流通体系", "新增国际航线"),  # with the number of what follows
+        ("力争货运航线,,加快建设", "货运航线"),
+        ("2023年,全市财政收入、。", "全市财政收入"),
+        ("各项工作推进。2023年,城镇新增\n", "城镇新增"),  # the paragraph breaks off
+        ("新建学校9所,新增床位\n", "新增床位"),
+        ("以下。继续推进", ""),  # the beginning is lost
+        ("完成任务。2023年,\n", ""),
+    ],
+)
+def test_a_figure_that_the_text_has_lost_is_a_target_that_is_lost(text: str, indicator: str) -> None:
+    (reading,) = [r for r in read_clause(text, YEAR) if r.kind == "lost"]
+    assert reading.indicator == indicator
+    assert (reading.comparator, reading.value, reading.unit) == (None, None, None)
+    assert reading.due == dt.date(YEAR, 12, 31)
+
+
+def test_a_task_whose_month_is_lost_is_lost() -> None:
+    (before,) = read_clause("编制总体方案 月底前,上报审查", YEAR)
+    assert (before.kind, before.indicator) == ("lost", "编制总体方案")
+    (after,) = read_clause("×月底前,完成总体方案", YEAR)
+    assert (after.kind, after.indicator) == ("lost", "完成总体方案")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "加快推进跨部门协同\n",  # breaks off, and promised nothing
+        "一、确保经济平稳增长\n",  # a heading
+        "2023年政府工作报告\n",
+        "2023年,主要任务如下:\n",
+        "各项工作推进。支持企业 支持个人 个体经营者\n",
+        "以上举措由各部门落实。",
+        "三 个方面、每 月底、百 个",
+        "正处于战略机遇突破期、产业增长点",
+        "达到",
+    ],
+)
+def test_what_is_no_loss_is_not_lost(text: str) -> None:
+    assert [r for r in read_clause(text, YEAR) if r.kind == "lost"] == []
+
+
+@given(name=st.sampled_from(["绿道", "上市公司", "新建学校", "养老床位"]), sign=st.sampled_from(["××", "□□", "__", "( )", "XX"]),
+       written=st.sampled_from(["个", "家", "公里", "万人", "亿元", "%", "个百分点"]))  # fmt: skip
+def test_a_sign_in_place_of_any_figure_is_a_loss(name: str, sign: str, written: str) -> None:
+    figure, lost = (read_clause(f"全市{name}达到{said}{written},其他工作有序推进", YEAR) for said in ("12", sign))
+    assert [r.kind for r in lost] == ["lost"]
+    assert [(r.indicator, r.due) for r in lost] == [(r.indicator, r.due) for r in figure]
+
+
+@pytest.mark.parametrize(
     ("words", "value"),
     [
         ("三百二十", 320),
@@ -867,7 +950,7 @@ WORDS = [
     "全市", "产业", "每", "每区", "第", "一", "两", "百", "万", "亿", "5", "12.5", "2022", "2021年", "年", "月", "底前", "个", "家", "%",
     "百分点", "百分之", "以上", "左右", "余", "多", "倍", "前", "强", "名", "位", "翻一番", "全覆盖", "达到", "突破", "不", "超过",
     "控制在", "由", "从", "比", "较", "上年", "同比", "增长", "下降", "到", "至", "-", "—", "——", "、", ",", ";", "。", "(", ")",
-    "“", "”", "《", "》", ".", "和", "等", "其中", "确保", "新增", "建设", "保持", "排名", "G", " ", "\n", "/", "点", "分", "钟",
+    "“", "”", "《", "》", ".", "和", "等", "其中", "确保", "新增", "建设", "保持", "排名", "G", " ", "\n", "/", "点", "分", "钟", "以内", "□", "××", "月底前",
 ]  # fmt: skip
 
 

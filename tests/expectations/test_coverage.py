@@ -57,6 +57,8 @@ def target(clause: str, text: str, value: float | None, **more: object) -> Targe
         ("1.3 万个 5G 基站", ["1.3", "万", "5"]),
         ("突破两万亿,翻一番,百种", ["两万亿", "一", "百"]),
         ("二〇二二年", ["二〇二二"]),
+        ("1.2 million, the First three, half a dozen", ["1.2", "million", "First", "three", "half", "dozen"]),
+        ("someone often weighs tenders, 5km", ["5"]),
     ],
 )
 def test_a_numeral_is_a_whole_run_of_digits_or_of_number_words(text: str, found: list[str]) -> None:
@@ -124,6 +126,15 @@ def test_a_clause_that_moved_is_stale_and_covers_nothing() -> None:
     found = coverage([moved], [], "一共 70 家")
     assert found.stale == ["T101: its clause '共 70 家' does not stand at 0"]
     assert found.covered == 0
+
+
+def test_every_numeral_of_an_english_plan_is_accounted_for() -> None:
+    folder = Path(__file__).parents[1] / "plans" / "rivermouth-2024"
+    plan = load_plan(folder)
+    english = (folder / plan.head.text).read_text("utf-8")
+    assert coverage(plan.targets, plan.numerals, english).lines() == ["covered 22 of 22"]
+    added = coverage(plan.targets, plan.numerals, english + "two new ferries")
+    assert [line.split(" at ")[0] for line in added.uncovered] == ["'two'"]
 
 
 @needs_text

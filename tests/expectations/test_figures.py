@@ -23,7 +23,8 @@ def read() -> Read:
 
     def figures(*texts: str | None) -> Any:
         found = con.execute("select figure(t) from (select unnest(?::varchar[]) as t)", [texts]).fetchall()
-        return found[0][0] if len(texts) == 1 else [figure for (figure,) in found]
+        read = [{k: v for k, v in figure.items() if k != "rounding"} for (figure,) in found]
+        return read[0] if len(texts) == 1 else read
 
     return figures
 
@@ -146,3 +147,15 @@ def test_a_number_reads_back_as_itself_however_it_is_written(read: Read, number:
 def test_any_text_is_read_without_an_error_of_the_reader(read: Read, text: str) -> None:
     found = read(text.replace("\0", ""))
     assert (found["value"] is not None) == (found["state"] == "figure")
+
+
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [("8.0", 0.05), ("8", 0.5), ("-1.25", 0.005), ("1.3万", 500), ("2万亿", 5e11), ("两万亿", 5e11), ("12%", 0.5),
+     ("1,234.50", 0.005), ("5.5e3", 50), ("增长5.00%", 0.005), ("约85", 0.5), ("持平", 0.05)],
+)  # fmt: skip
+def test_a_figure_is_as_precise_as_it_was_given(text: str, half: float) -> None:
+    con = duckdb.connect()
+    con.execute((files("expectations") / "figures.sql").read_text("utf-8"))
+    [(rounding,)] = con.execute("select figure(?).rounding", [text]).fetchall()
+    assert rounding == pytest.approx(half)

@@ -166,6 +166,30 @@ def test_a_unit_that_does_not_fit(plan: Plan, changes: Any, expected: list[Any])
     assert found(of(plan, target(plan, "T403", **changes)), "P06") == expected
 
 
+@pytest.mark.parametrize(
+    ("code", "changes", "fits"),
+    [
+        ("T101", {}, True),  # at least 1.2 million tram passengers, in million people
+        ("T101", {"unit": "thousand people"}, False),
+        ("T101", {"unit": "people"}, False),
+        ("T102", {}, True),  # from 40 to 100 km
+        ("T102", {"unit": "m"}, False),
+        ("T103", {}, True),  # no more than 12 deaths, in people
+        ("T103", {"unit": "thousand people"}, False),
+        ("T201", {}, True),  # 20 million USD
+        ("T201", {"unit": "USD"}, False),
+        ("T301", {}, True),  # 20 days until a first appointment
+        ("T302", {}, True),  # 90 % of children vaccinated
+        ("T305", {}, True),  # 4 to 6 street festivals, in items
+        ("T305", {"unit": "thousand items"}, False),
+    ],
+)
+def test_an_english_clause_names_its_unit_or_what_it_counts(code: str, changes: Any, fits: bool) -> None:
+    rivermouth = load_plan(ROOT / "tests" / "plans" / "rivermouth-2024")
+    own = next(t for t in rivermouth.targets if t.target == code).model_copy(update=changes)
+    assert found(rivermouth.model_copy(update={"targets": [own]}), "P06") == ([] if fits else [(code,)])
+
+
 def test_people_where_passages_are_meant(plan: Plan) -> None:
     [finding] = lint(of(plan, "T201"))
     assert finding.code == "P06"

@@ -13,10 +13,10 @@ from pipelines.samples import write_samples
 
 @pytest.fixture(scope="session")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """data, box (drop boxes), instance, definitions: as `make run` has them, nothing landed yet."""
+    """data, box (drop boxes), instance, definitions: as `make run` has them, nothing landed yet; receipts are not taken."""
     data = tmp_path_factory.mktemp("city") / "data"
     os.environ["WALLCHART_DATA"] = str(data)
-    os.environ.pop("WALLCHART_SOURCES", None)
+    os.environ["WALLCHART_SOURCES"] = (data / "dropbox").as_uri()
     from pipelines import definitions  # reads the environment when it is imported
 
     box = data / "dropbox"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from expectations.load import load_plan
 from expectations.model import NoTarget, Plan
 from pipelines.planned import show_plan
 
@@ -40,7 +41,32 @@ def test_a_plan_is_printed_with_its_coverage_and_its_findings(
     assert "covered 2 of 2" in said
     assert "Clauses at their place in the text: 1 of 1" in said
     assert "P06" in said
-    assert "1 findings: 1 open, 0 resolved, 0 information" in said
+    assert "1 finding: 1 open, 0 resolved, 0 information" in said
+
+
+def test_a_plan_with_no_finding_has_no_table_of_findings(
+    small: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = small.targets[0].model_copy(
+        update={"unit": "万人次", "unit_read_as": None, "clause": "客流", "clause_length": 2}
+    )
+    assert show_plan(small.model_copy(update={"targets": [plain]}), tmp_path / "absent.txt")
+    said = capsys.readouterr().out
+    assert "Lint: no finding" in said
+    assert "resolution" not in said
+
+
+def test_a_plan_in_another_language_is_covered_and_not_held_against_the_reader(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path(__file__).parents[1] / "plans" / "rivermouth-2024"
+    rivermouth = load_plan(folder)
+    assert show_plan(rivermouth, folder / rivermouth.head.text)
+    said = capsys.readouterr().out
+    assert "covered 22 of 22" in said
+    assert "none of the clauses is held against it" in said
+    assert "P06" not in said
+    assert "the figures of 1 target:" in said
 
 
 def test_a_numeral_that_is_no_target_is_named_by_its_place(

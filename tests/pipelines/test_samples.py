@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,15 +14,18 @@ import pytest
 
 from expectations.load import PLANS, load_plan
 from expectations.model import Department, Plan
-from expectations.periods import period
+from expectations.periods import period, year_of
 from expectations.units import unit
 from expectations.workdays import due
-from pipelines.samples import LABEL, MESSES, PLACES, write_samples
+from pipelines.samples import write_samples
+from pipelines.samples.files import LABEL
+from pipelines.samples.mess import MESSES, PLACES
 from warehouse.readers import Reading, read
 from warehouse.readers.delimited import decoded
 from warehouse.readers.workbook import sheets
 
 IGNORED = ("~$", ".part")
+RIVERMOUTH = Path(__file__).parents[1] / "plans" / "rivermouth-2024"
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +102,52 @@ def test_any_plan(plan: Plan, tmp_path: Path) -> None:
     late_years = [read(p.read_bytes(), p.name) for p in paths if p.parent.name in ("2023", "2024")]
     assert all(r.fault is None for r in late_years)
     assert "沈河区" in pl.concat([r.rows for r in late_years])["area_text"].to_list()
+
+
+def test_a_year_that_starts_in_april_is_reported_as_the_plan_counts_it(tmp_path: Path) -> None:
+    rivermouth = load_plan(RIVERMOUTH)
+    head, first_month = rivermouth.head, rivermouth.head.starts.month
+    paths = [p for p in write_samples(rivermouth, tmp_path / "box") if p.suffix != ".pdf"]
+    assert {p.parent.name for p in paths} == {"2023", "2024"}
+    ends: set[dt.date] = set()
+    trams: dict[dt.date, float] = {}
+    for path in paths:
+        for row in read(path.read_bytes(), path.name).rows.iter_rows(named=True):
+            told = period(row["period_text"] or "", first_month)
+            if told is None:
+                continue  # a mess
+            ends.add(told.end)
+            assert head.history_from <= told.start <= told.end <= head.ends
+            assert str(year_of(told.end, first_month)) == path.parent.name
+            assert not told.cumulative  # there, it would mean since January
+            if "Tram passengers" in (row["name_text"], row["indicator_text"]) and told.span == "month":
+                trams[told.end] = float(str(row["value_text"]).replace(",", ""))
+    assert {head.history_from.replace(day=30), dt.date(2024, 3, 31), head.ends} <= ends
+    assert trams[dt.date(2024, 3, 31)] == 1_000_000  # the baseline of the year before, whose last month it is
+    months = sorted(trams)
+    falls = [b for a, b in pairwise(months) if trams[b] < trams[a]]
+    assert falls == [dt.date(2024, 4, 30)]  # what accumulates starts again with the plan's year, and only then
+
+
+def test_a_plan_of_one_department_has_no_mess_that_needs_another(plan: Plan, tmp_path: Path) -> None:
+    sole = plan.departments[0]
+    lead = dict.fromkeys(plan.policy.lead_department, sole.department)
+    alone = plan.model_copy(
+        update={"departments": [sole], "policy": plan.policy.model_copy(update={"lead_department": lead})}
+    )
+    paths = write_samples(alone, tmp_path / "box")
+    assert len(paths) > 20
+    assert {p.name for p in (tmp_path / "box").iterdir()} == {sole.department}
+    names = {n for p in paths for n in read(p.read_bytes(), p.name).named_departments}
+    assert names <= {sole.name_zh}
+
+
+def test_where_a_file_cannot_be_made_none_is_there(plan: Plan, tmp_path: Path) -> None:
+    deadlines = {k: v for k, v in plan.policy.deadlines.items() if k != "event"}
+    undated = plan.model_copy(update={"policy": plan.policy.model_copy(update={"deadlines": deadlines})})
+    with pytest.raises(KeyError, match="event"):
+        write_samples(undated, tmp_path / "box")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_the_intended_files_are_returned(plan: Plan, readings: dict[str, Reading]) -> None:

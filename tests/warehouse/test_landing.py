@@ -238,6 +238,33 @@ def test_the_same_figure_sent_again_changes_nothing_that_is_known(sent_again: Ni
     assert [(o["value"], o["known_from"], o["known_to"]) for o in seen] == [(914.7, IN_TIME, None)]
 
 
+def test_a_file_put_back_as_it_was_counts_again_from_then_on_and_is_not_late(plan: Plan, box: Box) -> None:
+    from warehouse import judge, marts
+
+    name, times = "science/a.csv", [IN_TIME, LATER, NOW - dt.timedelta(hours=1)]
+    for content, sent in zip([ROW, OTHER, ROW], times, strict=True):
+        send(box.root, {name: content}, {name: sent})
+        landed = box.land()
+        read_landed(box.store, plan)
+        stale = judge.stale_months(box.store, plan)
+        assert stale == ["2022-12"]
+        judge.validity(box.store, plan, stale)
+        judge.quality(box.store, plan, stale)
+    assert (landed.new, len(landed.again), len(box.submissions())) == ([], 1, 2)
+    marts.make(box.store, plan, NOW)
+    with marts.connect() as con:
+        seen = con.execute(
+            "select value, known_from at time zone 'UTC', known_to at time zone 'UTC' from"
+            f" '{box.store.marts / 'observation.parquet'}' order by known_from"
+        ).fetchall()
+        [(owed,)] = con.execute(
+            f"select state from '{box.store.marts / 'obligation.parquet'}' where indicator = 'high_tech_firms' and period = '2022Q4'"
+        ).fetchall()
+    at = [t.astimezone(dt.UTC).replace(tzinfo=None) for t in times]
+    assert seen == [(4200, at[0], at[1]), (4201, at[1], at[2]), (4200, at[2], None)]
+    assert owed == "on_time"
+
+
 @settings(max_examples=3)
 @given(order=st.permutations(range(4)), judged_each_time=st.booleans())
 def test_corrections_give_the_same_vintages_in_whatever_order_they_arrive(

@@ -18,6 +18,7 @@ import polars as pl
 
 from expectations.compiled import compiled
 from expectations.model import Plan
+from warehouse import compared
 from warehouse.judge import FINDING_TABLE, Verdict, evaluate, plan_tables
 from warehouse.ledger import ledger
 from warehouse.store import Store, connect, copy_to, files_sql, write_whole
@@ -25,7 +26,8 @@ from warehouse.version import code_version
 
 FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", "target_version", "published", "baseline", "period",
              "trajectory", "pace", "status_credit", "scorecard_weight"]  # fmt: skip
-MADE = ["observation", "obligation", "finding", "submission", "progress", "capability_score", "scorecard", "rule"]
+MADE = ["observation", "obligation", "reminder", "finding", "submission", "progress", "capability_score", "scorecard",
+        "filing", "rule"]  # fmt: skip
 TABLES = [*FROM_PLAN, *MADE]
 
 Progress = Callable[[str], None]
@@ -42,6 +44,7 @@ class Made:
     missing: pl.DataFrame
     status: pl.DataFrame
     odd_targets: pl.DataFrame
+    health: pl.DataFrame  # of the rules
 
 
 def sql(table: str) -> str:
@@ -55,10 +58,11 @@ def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lamb
     with connect() as con, store.writing():
         inputs(con, store, plan, as_of)
         con.execute(f"create table obligation as {sql('obligation')}")
-        con.execute(OWED)
+        compared.across(con)
         con.execute(FINDING_TABLE)
-        verdicts = evaluate(con, "owed", ACROSS)
+        verdicts = evaluate(con, store, plan, "across", ACROSS, None)
         con.execute("insert into stored_finding by name select * exclude (row_id) from finding; drop table finding")
+        con.execute("insert into stored_evaluated by name from evaluated")
         con.execute("drop table rule")
         for table in MADE:
             if table != "obligation":
@@ -71,57 +75,65 @@ def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lamb
             [(rows[table],)] = con.execute(f'select count(*) from "{table}"').fetchall()
             preview[table] = con.sql(f'select * from "{table}" limit 10').pl()
         write_whole(store.marts / "made.json", json.dumps(made).encode())
-        return Made(rows, preview, verdicts, con.sql(MISSING).pl(), con.sql(STATUS).pl(), con.sql(ODD_TARGETS).pl())
+        return Made(
+            rows,
+            preview,
+            verdicts,
+            con.sql(MISSING).pl(),
+            con.sql(STATUS).pl(),
+            con.sql(ODD_TARGETS).pl(),
+            con.sql(HEALTH).pl(),
+        )
 
 
 def input_digest(store: Store, plan: Plan, as_of: dt.datetime) -> str:
-    """What the marts depend on: plan, code, submissions, the months as judged, and which deadlines have passed."""
+    """What the marts depend on: plan, code, submissions, the months as judged, and which deadlines have passed or
+    are near enough for a reminder."""
     with ledger(store) as db:
         received = db.execute("select submission, received_at, reader from submission order by submission").fetchall()
+        said = [db.execute(f"select * from {act} order by 1").fetchall() for act in ("withdrawal", "certification")]
     judged = [(p.parent.name, p.read_text()) for p in sorted(store.months.glob("*/state.json"))]
-    passed = (compiled(plan)["obligation"]["due_at"] <= as_of.astimezone(dt.UTC)).sum()
-    return hashlib.sha256(repr((plan.digest, code_version(), received, judged, passed)).encode()).hexdigest()
+    tables, now = compiled(plan), as_of.astimezone(dt.UTC)
+    times = [
+        tables["obligation"]["due_at"],
+        tables["reminder_from"]["remind_at"],
+        tables["filing_due"]["certify_by"],
+        tables["filing_due"]["lock_at"],
+    ]
+    passed = [int((time <= now).sum()) for time in times]
+    return hashlib.sha256(repr((plan.digest, code_version(), received, said, judged, passed)).encode()).hexdigest()
+
+
+def _table(con: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> None:
+    con.register("_incoming", rows.to_arrow())
+    con.execute(f"create table {name} as select * from _incoming")
+    con.unregister("_incoming")
 
 
 def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.datetime) -> None:
-    """What the mart files read besides each other: params, landed, judged_row, stored_observation, stored_finding,
-    obligation_due, rule_registered and the plan's tables."""
+    """What the mart files read besides each other: params, landed, certification, judged_row, stored_observation, stored_finding,
+    obligation_due, reminder_due, rule_registered and the plan's tables."""
     plan_tables(con, plan)
     con.execute("set preserve_insertion_order = true")
     con.execute("alter table obligation rename to obligation_due; create table rule_registered as from rule")
     con.execute("create table params as select ?::timestamptz as as_of", [as_of])
+    con.execute(REMINDER_DUE)
     with ledger(store) as db:
-        landed = db.execute(
-            "select submission, department, source, path, sha256, bytes, received_at, format, coalesce(synthetic, 0),"
-            " fault_rule, fault_found, fault_expected, fault_sheet, fault_row from submission"
-        ).fetchall()
-    schema: dict[str, Any] = dict.fromkeys(
-        [
-            "submission",
-            "department",
-            "source",
-            "path",
-            "sha256",
-            "bytes",
-            "received_at",
-            "format",
-            "synthetic",
-            "fault_rule",
-            "fault_found",
-            "fault_expected",
-            "fault_sheet",
-            "fault_row",
-        ],
-        pl.String,
-    ) | {"bytes": pl.Int64, "received_at": pl.Datetime("us", "UTC"), "synthetic": pl.Int64, "fault_row": pl.Int32}
-    con.register("_incoming", pl.DataFrame(landed, schema=schema, orient="row").to_arrow())
-    con.execute("create table landed as select * replace (synthetic <> 0 as synthetic) from _incoming")
-    con.unregister("_incoming")
+        landed = pl.read_database(LANDED, db, infer_schema_length=None, schema_overrides=TYPES)
+        certified = pl.read_database(
+            "select number, department, quarter, certified_at, role, figures from certification",
+            db,
+            schema_overrides=TYPES,
+        )
+    _table(con, "landed", landed.with_columns(pl.col("synthetic") != 0))
+    _table(con, "certification", certified)
     for table, name, empty in (
         ("judged_row", "row", EMPTY_ROW),
         ("stored_observation", "observation", EMPTY_OBSERVATION),
         ("validity", "validity", None),
         ("quality", "quality", None),
+        ("validity_evaluated", "validity_evaluated", None),
+        ("quality_evaluated", "quality_evaluated", None),
     ):
         paths = sorted(store.months.glob(f"*/{name}.parquet"))
         if paths:
@@ -129,11 +141,27 @@ def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.d
         elif empty:
             con.execute(f"create view {table} as select {empty} where false")
     con.execute(FINDING_TABLE.replace("table finding", "table stored_finding").replace(", row_id bigint", ""))
+    con.execute("create table stored_evaluated (month varchar, rule varchar, evaluated bigint)")
     for table in ("validity", "quality"):
         if any(store.months.glob(f"*/{table}.parquet")):
             con.execute(f"insert into stored_finding by name select * from {table}")
+            con.execute(f"insert into stored_evaluated by name select * from {table}_evaluated")
     con.execute(FILE_FINDINGS)
 
+
+LANDED = """
+select s.submission, s.department, s.source, s.path, s.sha256, s.bytes, s.received_at, s.format, coalesce(s.synthetic, 0) as synthetic, s.reason,
+    s.fault_rule, s.fault_found, s.fault_expected, s.fault_sheet, s.fault_row, w.withdrawn_at, w.role as withdrawn_by, w.why as withdrawn_why
+from submission s left join withdrawal w using (submission)
+"""
+INSTANT = pl.Datetime("us", "UTC")
+TYPES: dict[str, Any] = dict.fromkeys(
+    ["submission", "department", "source", "path", "sha256", "format", "fault_rule", "fault_found", "fault_expected", "fault_sheet",
+     "withdrawn_by", "withdrawn_why", "reason", "number", "quarter", "role"],
+    pl.String,
+) | dict.fromkeys(["bytes", "synthetic", "figures"], pl.Int64) | {"fault_row": pl.Int32} | dict.fromkeys(
+    ["received_at", "withdrawn_at", "certified_at"], INSTANT
+)  # fmt: skip
 
 MISSING = """
 select o.department, d.name_zh, count(*) as missing, min(o.period) as since
@@ -149,14 +177,25 @@ select t.target, count(p.target) as rows, count(distinct p.period) as periods, c
 from target t left join progress p using (target) group by all
 having count(p.target) = 0 or count(p.target) <> count(distinct p.period) or count(p.status) <> count(*)
 """
+HEALTH = "select rule, evaluated, fired, confirmed, health from rule order by rule"
+
+# days between days of the plan's own time zone; whoever makes the marts on another engine makes this table its own way
+REMINDER_DUE = """
+create table reminder_due as
+select d.due_at, d.due_text, d.remind_at,
+    cast(abs(date_diff('day', cast(p.as_of at time zone c.zone as date), d.due_day)) as integer) as days
+from reminder_from d cross join params p cross join plan c where d.remind_at <= p.as_of
+"""
 
 EMPTY_ROW = (
     "null::varchar as submission, null::varchar as department, null::timestamptz as received_at, null::varchar as month,"
-    " null::varchar as indicator, null::varchar as area, null::varchar as period, null::varchar as value_state, null::boolean as kept"
+    " null::varchar as indicator, null::varchar as area, null::varchar as period, null::varchar as value_state, null::boolean as kept,"
+    " null::double as value, null::boolean as explained, null::boolean as withdrawn"
 )
 EMPTY_OBSERVATION = (
     "null::varchar as indicator, null::varchar as area, null::varchar as period, null::date as period_start,"
-    " null::date as period_end, null::varchar as measure, null::double as value, null::varchar as unit,"
+    " null::date as period_end, null::varchar as measure, null::double as value,"
+    " null::double as rounding, null::double as replaced_value, null::varchar as unit,"
     " null::varchar as department, null::varchar as submission, null::integer as row_number, null::timestamptz as known_from,"
     " null::timestamptz as known_to, null::boolean as approximate, null::varchar as sheet, null::varchar as self_assessed"
 )
@@ -175,13 +214,4 @@ select substr(sha256(concat_ws('|', l.submission, l.fault_rule)), 1, 16) as find
         as message_en,
     r.basis, false as confirmed
 from landed l join rule_registered r on r.rule = l.fault_rule
-"""
-
-OWED = """
-create table owed as
-select row_number() over () as row_id, o.*, null::varchar as submission,
-    o.department || ' ' || o.indicator || ' ' || o.area || ' ' || o.period as path,
-    null::varchar as sheet, null::integer as row_number, null::varchar as column_name, false as explained,
-    strftime(o.period_end, '%Y-%m') as month, p.zone
-from obligation o cross join plan p
 """

@@ -4,7 +4,7 @@ with given as (
         min(case when value_state = 'figure' then received_at end) as figure_at,
         min(received_at) as answered_at
     from judged_row
-    where kept and received_at <= (select as_of from params)
+    where kept and not withdrawn and received_at <= (select as_of from params)
     group by department, indicator, area, period
 )
 select

@@ -6,23 +6,29 @@ Here: which reader a file gets (by content), and what a reading is. Not here: wh
 from __future__ import annotations
 
 import io
-import json
+import re
 import struct
 import zipfile
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from expectations.template import Mark as Mark
 from warehouse.readers import delimited, records, workbook
 from warehouse.readers.faults import FileFault as FileFault
-from warehouse.readers.table import ROWS, Sheet, rows_of
+from warehouse.readers.rows import ROWS, rows_of
+from warehouse.readers.rows import PassedOver as PassedOver
+from warehouse.readers.table import Sheet
 
-READER_VERSION = 3  # raise when a reader would read some file differently: files are then read again
+READER_VERSION = 4  # raise when a reader would read some file differently: files are then read again
 
 OLE, ZIP, PARQUET = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"PAR1"
 FOREIGN = {b"%PDF": "pdf", b"\x1f\x8b": "gzip", b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"Rar!": "rar",
-           b"7z\xbc\xaf": "7z", b"{\\rtf": "rtf", b"<!DOCTYPE html": "html", b"<html": "html"}  # fmt: skip
+           b"7z\xbc\xaf": "7z", b"{\\rtf": "rtf"}  # fmt: skip
 EXPANDED_LIMIT = 2 << 30  # bytes of a zipped file's parts (S07)
+MARKUP = re.compile(r"\s*<(\?xml|!doctype|!--|html|head|body|meta|style|table|div|svg|workbook)\b", re.IGNORECASE)
+RECORD = re.compile(r'\s*(?:\[\s*)?\{\s*["}]')  # how json and jsonl begin
 BINARY = ("xlsx", "xls", "ods", "parquet")
 ACCEPTED = ".xlsx .xls .ods .csv .json .jsonl .parquet"
 
@@ -36,6 +42,9 @@ class Reading:
     fault: FileFault | None = None
     synthetic: bool = False
     named_departments: tuple[str, ...] = ()
+    template: Mark | None = None  # which fill-in workbook it was
+    reason: str | None = None  # why it was sent again, as the file says
+    passed_over: tuple[PassedOver, ...] = ()  # what stands in the file and is no row of figures
 
 
 def read(content: bytes, name: str) -> Reading:
@@ -46,13 +55,20 @@ def read(content: bytes, name: str) -> Reading:
         table = rows_of(sheets(content, kind), name)
     except FileFault as broken:
         claimed = name.rpartition(".")[2].casefold()
-        if broken.rule == "S04" and kind == "csv" and claimed in BINARY:  # text, and not even a table
+        if broken.rule == "S04" and kind == "csv" and claimed in (*BINARY, "json", "jsonl"):  # text, and no table
             broken = FileFault("S01", found=f"not a .{claimed}", expected=ACCEPTED)
         return Reading(kind, fault=broken, synthetic=is_synthetic(name))
+    seen = Reading(
+        kind,
+        synthetic=table.synthetic,
+        named_departments=table.named_departments,
+        template=table.template,
+        reason=table.reason,
+        passed_over=tuple(table.passed_over),
+    )
     if not table.has_figure:
-        empty = FileFault("S06", found="0", expected="≥ 1")
-        return Reading(kind, fault=empty, synthetic=table.synthetic, named_departments=table.named_departments)
-    return Reading(kind, table.rows, None, table.synthetic, table.named_departments)
+        return replace(seen, fault=FileFault("S06", found="0", expected="≥ 1"))
+    return replace(seen, rows=table.rows)
 
 
 def is_synthetic(text: str) -> bool:
@@ -68,7 +84,7 @@ def sheets(content: bytes, kind: str) -> list[Sheet]:
 
 
 def format_of(content: bytes, name: str) -> str:
-    """What a file is, by its content; its extension only tells json from csv. Raises FileFault S01, S02, S03, S07."""
+    """What a file is, by its content; its extension counts where that tells nothing. Raises FileFault S01, S02, S03, S07."""
     extension = name.rpartition(".")[2].casefold() if "." in name else ""
     if not content.strip():
         raise FileFault("S01", found="0 bytes", expected=ACCEPTED)
@@ -89,13 +105,13 @@ def format_of(content: bytes, name: str) -> str:
             raise FileFault("S02", found=foreign, expected=ACCEPTED)
     if extension in BINARY and b"\0" in content[:4096] and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         raise FileFault("S01", found=f"not a .{extension}", expected=ACCEPTED)
-    if extension in ("json", "jsonl"):
-        return extension
-    if extension not in ("csv", "txt", "tsv", "", *BINARY):
+    begins = delimited.beginning(content)
+    if MARKUP.match(begins):
+        raise FileFault("S02", found=begins.strip()[:20], expected=ACCEPTED)
+    if RECORD.match(begins) or (extension in ("json", "jsonl") and begins.lstrip()[:1] in ("[", "{")):
+        return records.kind_of(begins, extension)
+    if extension not in ("csv", "txt", "tsv", "json", "jsonl", "", *BINARY):
         raise FileFault("S02", found=f".{extension}", expected=ACCEPTED)
-    head = content[:1].lstrip(b"\xef\xbb\xbf")
-    if extension == "" and head in (b"{", b"["):
-        return "json" if _is_json(content) else "jsonl"
     return "csv"
 
 
@@ -121,25 +137,19 @@ def _zipped(content: bytes, extension: str) -> str:
                 raise FileFault("S07", found=f"{expanded:,} bytes", expected=f"≤ {EXPANDED_LIMIT:,} bytes")
             if any(i.flag_bits & 1 for i in archive.infolist()):
                 raise FileFault("S03", found="encrypted zip", expected=ACCEPTED)
-            if "xl/workbook.xml" in names or "xl/workbook.bin" in names:
+            if "xl/workbook.bin" in names:
+                raise FileFault("S02", found="xlsb", expected=ACCEPTED)
+            if "xl/workbook.xml" in names:
                 return "xlsx"
             if "content.xml" in names:
                 manifest = archive.read("META-INF/manifest.xml") if "META-INF/manifest.xml" in names else b""
                 if b"encryption-data" in manifest:
                     raise FileFault("S03", found="encryption-data", expected=ACCEPTED)
                 return "ods"
-    except (zipfile.BadZipFile, OSError, EOFError) as e:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as e:
         if extension in ("xlsx", "ods"):
             raise FileFault("S01", found=str(e), expected=f".{extension}") from e
         raise FileFault("S02", found="zip", expected=ACCEPTED) from e
     if extension in ("xlsx", "ods"):
         raise FileFault("S01", found=f"not a .{extension}", expected=f".{extension}")
     raise FileFault("S02", found=f".{extension} (zip)", expected=ACCEPTED)
-
-
-def _is_json(content: bytes) -> bool:
-    try:
-        json.loads(content)
-    except ValueError:
-        return False
-    return True

@@ -1,9 +1,14 @@
-"""Delimited text to a grid of text, strictly: what cannot be made sense of is a fault, never a shifted column."""
+"""Delimited text to a grid of text, strictly: what cannot be made sense of is a fault, never a shifted column.
+
+Text whose quotes are all where RFC 4180 puts them goes through Polars; any other through Python's strict reader, which
+says in which line it gave up.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 import polars as pl
@@ -12,62 +17,97 @@ from warehouse.readers.faults import FileFault
 from warehouse.readers.table import Sheet, header_cells, letters
 
 SEPARATORS = ",;\t"
+ENCODINGS = "UTF-8, UTF-16, GB18030"
 CELL_LIMIT = 1 << 20  # characters in a cell
 COLUMN_LIMIT = 4096
+ROW_LIMIT = 5_000_000
+HEAD = 1 << 16  # characters by which a file's separator is told
+BOM = "\ufeff"
+# every quote opens a cell, closes it, or is doubled within
+WELL_QUOTED = {
+    s: re.compile(rf'[^"]*+(?:(?<![^{s}\n])"(?:[^"]++|"")*+"(?=[{s}\n]|\r\n|\Z)[^"]*+)*+\Z') for s in SEPARATORS
+}
 
 
 def sheet(content: bytes) -> Sheet:
-    """The file's cells as text, row 1 first. Raises FileFault S01 with the line that cannot be read."""
+    """The file's cells as text, row 1 first. Raises FileFault S01 with the line that cannot be read, S07."""
     text = decoded(content)
+    if (lines := text.count("\n") or text.count("\r")) > ROW_LIMIT:
+        raise FileFault("S07", found=f"{lines:,} rows", expected=f"≤ {ROW_LIMIT:,}")
     separator = separator_of(text)
-    plain = '"' not in text and "\r" not in text.replace("\r\n", "\n")
-    return Sheet(None, _plain(text, separator) if plain else _quoted(text, separator), separated=True)
+    one_line_end = "\r" not in text or text.count("\r") == text.count("\r\n")
+    if one_line_end and ('"' not in text or WELL_QUOTED[separator].match(text)):
+        return Sheet(None, _well_formed(text, separator), separated=True)
+    return Sheet(None, _strict(text, separator), separated=True, loose_quotes=True)
+
+
+def beginning(content: bytes) -> str:
+    """The first characters of a text, whatever its encoding; what does not decode is left out."""
+    head = content[:512]
+    return head.decode(_encodings(content)[0], "ignore").removeprefix(BOM)
 
 
 def decoded(content: bytes) -> str:
     """UTF-8 or UTF-16 (with or without BOM), or GB18030; anything else is S01, not a guess."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    elif b"\0" in content[:4096]:
-        head = content[:4096]  # a separator, digit or line end has its NUL behind it where the low byte comes first
-        encodings = ["utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"]
-    else:
-        encodings = ["utf-8-sig", "gb18030"]
-    for encoding in encodings:
+    for encoding in _encodings(content):
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError as e:
             where = content.count(b"\n", 0, e.start) + 1
             continue
         if "\0" in text:
-            raise FileFault(
-                "S01", found="NUL", expected="UTF-8, UTF-16, GB18030", row=text.count("\n", 0, text.index("\0")) + 1
-            )
-        return text
-    raise FileFault("S01", found="undecodable bytes", expected="UTF-8, UTF-16, GB18030", row=where)
+            raise FileFault("S01", found="NUL", expected=ENCODINGS, row=text.count("\n", 0, text.index("\0")) + 1)
+        return text.removeprefix(BOM)
+    raise FileFault("S01", found="undecodable bytes", expected=ENCODINGS, row=where)
+
+
+def _encodings(content: bytes) -> list[str]:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ["utf-16"]
+    if b"\0" in (
+        head := content[:4096]
+    ):  # a separator, digit or line end has its NUL behind it where the low byte comes first
+        return ["utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"]
+    return ["utf-8-sig", "gb18030"]
 
 
 def separator_of(text: str) -> str:
     """The separator by which the first lines show the most header names; a comma where none does."""
-    head = text[:65536].splitlines()[:200]
+    head = text[:HEAD].splitlines()[:200]
     return max(
         SEPARATORS, key=lambda s: max((len(header_cells(line.replace('"', "").split(s))) for line in head), default=0)
     )
 
 
-def _plain(text: str, separator: str) -> pl.DataFrame:
-    """Without quotes a line is a row whatever the reader, so the fast one is used; blank lines keep their row."""
-    lines = pl.Series("line", text.replace("\r\n", "\n").removesuffix("\n").split("\n"))
-    most: Any = lines.str.count_matches(separator, literal=True).max()
-    width = (most or 0) + 1
+def _well_formed(text: str, separator: str) -> pl.DataFrame:
+    """A line is a row, or a quoted cell's part; blank lines keep their row."""
+    head = text[:HEAD].split("\n")[:200]
+    width = max(line.count(separator) for line in head) + 1
+    try:
+        return _read(text, separator, width)
+    except pl.exceptions.ComputeError:  # a row further down has more cells
+        lines = pl.Series(text.split("\n"))
+        most: Any = lines.str.count_matches(separator, literal=True).max()
+        try:
+            return _read(text, separator, most + 1)
+        except pl.exceptions.ComputeError:
+            return _strict(text, separator)
+
+
+def _read(text: str, separator: str, width: int) -> pl.DataFrame:
     if width > COLUMN_LIMIT:
-        raise FileFault("S01", found=f"{width} columns", expected=f"≤ {COLUMN_LIMIT}")
-    cells = lines.str.split_exact(separator, width - 1).struct.unnest()
-    cells.columns = [letters(n) for n in range(cells.width)]
-    return cells
+        raise FileFault("S07", found=f"{width:,} columns", expected=f"≤ {COLUMN_LIMIT:,}")
+    header = separator.join(letters(n) for n in range(width))
+    return pl.read_csv(
+        f"{header}\n{text}".encode(),
+        separator=separator,
+        quote_char='"' if '"' in text else None,
+        infer_schema=False,
+        truncate_ragged_lines=False,
+    )
 
 
-def _quoted(text: str, separator: str) -> pl.DataFrame:
+def _strict(text: str, separator: str) -> pl.DataFrame:
     csv.field_size_limit(CELL_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
@@ -77,6 +117,6 @@ def _quoted(text: str, separator: str) -> pl.DataFrame:
         raise FileFault("S01", found=str(e), expected="RFC 4180", row=reader.line_num) from e
     width = max((len(r) for r in rows), default=0)
     if width > COLUMN_LIMIT:
-        raise FileFault("S01", found=f"{width} columns", expected=f"≤ {COLUMN_LIMIT}")
+        raise FileFault("S07", found=f"{width:,} columns", expected=f"≤ {COLUMN_LIMIT:,}")
     padded = [r + [None] * (width - len(r)) for r in rows]
     return pl.DataFrame(padded, schema={letters(n): pl.String for n in range(width)}, orient="row")

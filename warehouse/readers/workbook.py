@@ -1,125 +1,113 @@
-"""Workbooks (xlsx, xls, ods) to grids of text, by calamine (through fastexcel).
-
-calamine gives values, not how they are shown; the one format that changes a value's meaning, the percentage, is looked
-up in the xlsx or ods itself.
-"""
+"""Workbooks (xlsx, xls, ods) to grids of text, by calamine (through fastexcel), and what calamine leaves untold."""
 
 from __future__ import annotations
 
-import io
-import posixpath
+import dataclasses
 import re
+import struct
 import zipfile
+import zlib
 from xml.etree import ElementTree as ET
+from xml.parsers import expat
 
 import fastexcel
 import polars as pl
 
+from warehouse.readers import ods, xls, xlsx
 from warehouse.readers.faults import FileFault
 from warehouse.readers.table import Sheet, letters
+from warehouse.readers.untold import GRID_LIMIT, NO_RESULT, Cell, Untold
 
 ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!",
           "Value": "#VALUE!", "GettingData": "#GETTING_DATA"}  # fmt: skip
-MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
-TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
-REPEATED = 1 << 20  # cells that one cell of an ods may stand for
-RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+UNREADABLE = (
+    fastexcel.FastExcelError, zipfile.BadZipFile, ET.ParseError, expat.ExpatError, LookupError, ArithmeticError, ValueError, OSError,
+    EOFError, RuntimeError, zlib.error, struct.error,
+)  # fmt: skip
 
 
 def sheets(content: bytes, kind: str) -> list[Sheet]:
-    """Every sheet with its cells as text, row 1 first. Raises FileFault S01 where the workbook cannot be read."""
+    """Every sheet with its cells as text, row 1 first; the hidden are marked so. Raises FileFault S01, S07."""
     try:
+        told = _untold(content, kind)  # before calamine, which lays out a grid however large
         book = fastexcel.read_excel(content)
-        grids = [_grid(book, n, name) for n, name in enumerate(book.sheet_names)]
-        percent = PERCENT_CELLS[kind](content) if kind in PERCENT_CELLS else {}
-    except (fastexcel.FastExcelError, zipfile.BadZipFile, ET.ParseError, KeyError, ValueError) as e:
+        found = []
+        for n, name in enumerate(book.sheet_names):
+            of_sheet = told.get(name) if isinstance(told, dict) else told[n] if n < len(told) else None
+            found.append(_sheet(book, n, name, of_sheet or Untold()))
+    except UNREADABLE as e:
+        raise FileFault("S01", found=str(e).split("\n")[0] or type(e).__name__, expected=f".{kind}") from e
+    except BaseException as e:
+        if type(e).__name__ != "PanicException":  # of calamine, on a broken file
+            raise
         raise FileFault("S01", found=str(e).split("\n")[0], expected=f".{kind}") from e
-    return [_with_percent(sheet, percent[sheet.name]) if sheet.name in percent else sheet for sheet in grids]
-
-
-def _grid(book: fastexcel.ExcelReader, n: int, name: str) -> Sheet:
-    loaded = book.load_sheet(n, header_row=None, skip_rows=0, dtypes="string")
-    if loaded.height == 0 or loaded.width == 0:
-        return Sheet(name, pl.DataFrame())
-    batch, errors = loaded.to_arrow_with_errors()
-    cells = pl.DataFrame(pl.from_arrow(batch))
-    cells.columns = [letters(c.absolute_index) for c in loaded.available_columns()]
-    faulty: dict[str, dict[int, str]] = {}
-    for error in errors.errors if errors else []:
-        row, n_column = error.position
-        found = re.search(r"Error\((\w+)\)", error.detail)
-        faulty.setdefault(cells.columns[n_column], {})[row] = ERRORS.get(found[1], "#ERROR") if found else "#ERROR"
-    for column, rows in faulty.items():
-        cells = cells.with_columns(cells[column].scatter(list(rows), list(rows.values())))
-    return Sheet(name, cells)
-
-
-def _with_percent(sheet: Sheet, at: list[tuple[str, int]]) -> Sheet:
-    """Cells formatted as a percentage, as they are shown: 0.08 reads 8%."""
-    cells = sheet.cells
-    by_column: dict[str, list[int]] = {}
-    for column, row in at:
-        if column in cells.columns and row <= cells.height:
-            by_column.setdefault(column, []).append(row - 1)
-    for column, rows in by_column.items():
-        shown = (cells[column].gather(rows).cast(pl.Float64, strict=False) * 100).round(10)
-        text = shown.cast(pl.String).str.strip_suffix(".0") + "%"
-        kept = pl.select(pl.coalesce(text, cells[column].gather(rows))).to_series()
-        cells = cells.with_columns(cells[column].scatter(rows, kept))
-    return Sheet(sheet.name, cells, sheet.first_row)
-
-
-def _percent_cells_of_xlsx(content: bytes) -> dict[str, list[tuple[str, int]]]:
-    """By sheet name, the (column, row) of number cells that are shown as a percentage."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        names = set(archive.namelist())
-        if "xl/styles.xml" not in names:
-            return {}
-        styles = ET.fromstring(archive.read("xl/styles.xml"))
-        percent = {"9", "10"} | {
-            f.get("numFmtId", "") for f in styles.iter(f"{MAIN}numFmt") if "%" in f.get("formatCode", "")
-        }
-        formats = styles.find(f"{MAIN}cellXfs")
-        shown_as = {
-            str(n) for n, x in enumerate(formats if formats is not None else []) if x.get("numFmtId") in percent
-        }
-        if not shown_as:
-            return {}
-        links = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
-        paths = {r.get("Id"): r.get("Target", "") for r in links}
-        found = {}
-        for entry in ET.fromstring(archive.read("xl/workbook.xml")).iter(f"{MAIN}sheet"):
-            path = posixpath.normpath(posixpath.join("/xl", paths.get(entry.get(RELATION), ""))).lstrip("/")
-            if path in names:
-                with archive.open(path) as stream:
-                    found[entry.get("name", "")] = [
-                        (address[1], int(address[2]))
-                        for _, cell in ET.iterparse(stream)
-                        if cell.tag == f"{MAIN}c"
-                        and cell.get("s") in shown_as
-                        and cell.get("t", "n") == "n"
-                        and (address := re.fullmatch(r"([A-Z]+)(\d+)", cell.get("r", "")))
-                    ]
-        return found
-
-
-def _percent_cells_of_ods(content: bytes) -> dict[str, list[tuple[str, int]]]:
-    """The same of an ods, whose rows and cells say how often they are repeated."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        document = ET.fromstring(archive.read("content.xml"))
-    found: dict[str, list[tuple[str, int]]] = {}
-    for table in document.iter(f"{TABLE}table"):
-        at, row = found.setdefault(table.get(f"{TABLE}name", ""), []), 0
-        for line in table.iter(f"{TABLE}table-row"):
-            down, column = int(line.get(f"{TABLE}number-rows-repeated", "1")), 0
-            for cell in line:
-                across = int(cell.get(f"{TABLE}number-columns-repeated", "1"))
-                if cell.get(f"{OFFICE}value-type") == "percentage" and down * across <= REPEATED:
-                    at += [(letters(column + c), row + r + 1) for r in range(down) for c in range(across)]
-                column += across
-            row += down
     return found
 
 
-PERCENT_CELLS = {"xlsx": _percent_cells_of_xlsx, "ods": _percent_cells_of_ods}
+def _untold(content: bytes, kind: str) -> dict[str, Untold] | list[Untold]:
+    if kind == "xls":
+        return xls.untold(content)
+    return xlsx.untold(content) if kind == "xlsx" else ods.untold(content)
+
+
+def _sheet(book: fastexcel.ExcelReader, n: int, name: str, told: Untold) -> Sheet:
+    loaded = book.load_sheet(n, header_row=None, skip_rows=0, dtypes="string")
+    hidden = loaded.visible != "visible"
+    if loaded.height == 0 or loaded.width == 0:
+        return Sheet(name, pl.DataFrame(), hidden=hidden)
+    batch, errors = loaded.to_arrow_with_errors()
+    cells = pl.DataFrame(pl.from_arrow(batch))
+    left = loaded.available_columns()[0].absolute_index  # calamine's grid begins where the first value stands
+    cells.columns = [letters(left + n) for n in range(cells.width)]
+    cells = cells.select(*(pl.lit(None, pl.String).alias(letters(n)) for n in range(left)), pl.all())
+    faulty: dict[Cell, str] = {}
+    for error in errors.errors if errors else []:
+        found = re.search(r"Error\((\w+)\)", error.detail)
+        row, column = error.position
+        faulty[row, left + column] = ERRORS.get(found[1], "#ERROR") if found else "#ERROR"
+    sheet = Sheet(name, _with_text(cells, faulty), hidden=hidden, merged=told.merged)
+    if told.percent:
+        sheet = dataclasses.replace(sheet, cells=_with_percent(sheet.cells, told.percent))
+    if told.uncalculated:
+        shown = {place: NO_RESULT + formula for place, formula in told.uncalculated.items()}
+        sheet = dataclasses.replace(sheet, cells=_with_text(_reaching(sheet.cells, shown), shown))
+    return sheet
+
+
+def _reaching(cells: pl.DataFrame, places: dict[Cell, str]) -> pl.DataFrame:
+    """The grid, with blank rows and columns so far as the places lie: calamine's grid ends at the last value."""
+    height, width = (max(p[n] for p in places) + 1 for n in (0, 1))
+    if max(height, cells.height) * max(width, cells.width) > GRID_LIMIT:
+        return cells
+    blank = [pl.lit(None, pl.String).alias(letters(n)) for n in range(cells.width, width)]
+    cells = cells.with_columns(blank)
+    below = max(height - cells.height, 0)
+    return pl.concat([cells, pl.DataFrame({c: [None] * below for c in cells.columns}, schema=cells.schema)])
+
+
+def _by_column(cells: pl.DataFrame, places: list[Cell]) -> dict[str, list[int]]:
+    found: dict[int, list[int]] = {}
+    height, width, columns = cells.height, cells.width, cells.columns
+    for row, column in places:
+        if row < height and column < width:
+            found.setdefault(column, []).append(row)
+    return {columns[n]: rows for n, rows in found.items()}
+
+
+def _with_text(cells: pl.DataFrame, texts: dict[Cell, str]) -> pl.DataFrame:
+    position = {c: n for n, c in enumerate(cells.columns)}
+    return cells.with_columns(
+        cells[column].scatter(rows, [texts[row, position[column]] for row in rows])
+        for column, rows in _by_column(cells, list(texts)).items()
+    )
+
+
+def _with_percent(cells: pl.DataFrame, places: list[Cell]) -> pl.DataFrame:
+    """Cells formatted as a percentage, as they are shown: 0.08 reads 8%."""
+    changed = []
+    for column, rows in _by_column(cells, places).items():
+        held = cells[column].gather(rows)
+        shown = (held.cast(pl.Float64, strict=False) * 100).round(10)
+        text = shown.cast(pl.String).str.strip_suffix(".0") + "%"
+        changed.append(cells[column].scatter(rows, pl.select(pl.coalesce(text, held)).to_series()))
+    return cells.with_columns(changed)

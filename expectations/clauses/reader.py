@@ -1,42 +1,33 @@
-"""Target clauses of a plan's Chinese text, read into structure by a grammar (clauses.lark), and a draft of the registry.
-
-The registry (a plan's targets.yaml) stays the plan's word and a person's work: this reader proposes its draft, and can
-be held against it afterwards. It knows language, not the city: no indicator's name and no figure is written here. Pure:
-the same text gives the same readings.
-"""
+"""From a parsed sentence to what it promises: a reading per target."""
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
-import json
 import re
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from typing import Literal, NamedTuple, cast
 
-from lark import Lark, Token, Tree
-from lark.lexer import PatternRE, TerminalDef
+from lark import Token, Tree
 
+from expectations.clauses.grammar import Plain
+from expectations.clauses.words import (
+    Amount,
+    Leaf,
+    Phrase,
+    amount_of,
+    due_of,
+    number,
+    period_of,
+    phrase,
+    place,
+    tokens_of,
+)
 from expectations.model import Comparator, Kind
-from expectations.units import BASES, MULTIPLES, unit
+from expectations.periods import Period, year_from
+from expectations.units import MULTIPLES, unit
 
 Modality = Literal["state", "ensure", "strive", "seek", "reach", "expect"]
-Leaf = Token | Tree[Token]
 
-# Words that begin like a unit and are none: 分钟 is no 分, 部门 no 部.
-NO_UNIT = {
-    "分": "钟类", "天": "然津", "人": "工才民", "部": "门分级", "口": "岸", "街": "道区路", "村": "庄民", "期": "间工项",
-    "年": "级度前来内后底末初货行", "门": "户类", "片": "区", "节": "点能日", "组": "团织", "单": "位元", "项": "目",
-    "班": "子列", "对": "口外", "次": "党全会日", "日": "游", "块": "链", "场": "景", "头": "部", "镇": "街",
-}  # fmt: skip
-BARE_MULTIPLES = [m for m in MULTIPLES if m.endswith(("万", "亿"))]
-ENDS = r"(?=[,;、。)]|$)"
-DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-TENS = {"十": 10, "百": 100, "千": 1000}
 MODALITIES: dict[str, Modality] = {
     "确保": "ensure", "力保": "ensure", "力争": "strive", "争取": "seek", "预计": "expect", "预期": "expect"
 }  # fmt: skip
@@ -46,17 +37,18 @@ BEFORE: dict[str, Comparator] = {
 AFTER: dict[str, Comparator] = {
     "以上": ">=", "及以上": ">=", "以内": "<=", "之内": "<=", "以下": "<=", "及以下": "<=", "左右": "~", "上下": "~"
 }  # fmt: skip
-# Tokens that are no part of a name.
-SILENT = {"DUE", "YEAR", "LAST", "THEREOF", "MODAL", "FROM", "MEAN", "THAN", "SAME", "SUCH", "BASIS"}
-FUNCTION_WORDS = {"实现", "到", "至", "为", "要", "和", "于", "的", "均", "都", "将", "再", "在"}
-ADVERBS = re.compile(r"^(?:累计|全面|计划|总体|继续)(?=.{2})|(?:的目标|的任务|继续|持续)$")
+WITHOUT_FIGURE: dict[Kind, Comparator] = {"relative": "exceeds", "milestone": "done"}
 AREAS = ("区", "县", "市", "地区", "街道", "社区", "乡镇", "村", "园区")
 NEWLY = {"新增", "新建", "新培育", "新签约", "新引进", "新设", "新开", "引进", "吸引", "签约", "招引", "落户"}
 MONEY = re.compile(r"(?:余额|总额|[额值]|收入|支出|投资|贷款|存款)$")
 CIRCUMSTANCE = ("以", "围绕", "依托", "聚焦", "按照", "根据", "针对", "对")
+# Claims that only a figure completes.
+AWAITING = {"REACH", "AT_LEAST", "AT_MOST"}
+CLAIMS = AWAITING | {"ABOVE", "BELOW", "ABOUT", "RISE", "FALL", "TO", "VERB"}
+# A list's number is lost with the end of the clause before it (…航线.产业…), or something between two marks.
+BROKEN = re.compile(r"\.|[,;:]{2,}")
 BY = re.compile("[前底末内月]")  # by when, not during when
 ACHIEVED = re.compile(r"(?:成功|全面|圆满)?(?:完成|召开|举办|创建|建成|获批)(?!.*一批)")
-LONGEST = 40  # characters of a clause in the registry
 
 
 class Reading(NamedTuple):
@@ -81,122 +73,6 @@ class Reading(NamedTuple):
     figure_end: int
 
 
-class Proposal(NamedTuple):
-    """A reading at its place in a plan's text, as a draft of the registry's row."""
-
-    reading: Reading
-    clause: str
-    clause_offset: int
-    clause_length: int
-
-
-# ---- the grammar
-
-
-def unit_pattern() -> str:
-    """Every unit that units.py knows, longest first: bases, their multiples, ratios of two, and 万 or 亿 alone at an end."""
-    multiples = "|".join(sorted(MULTIPLES, key=len, reverse=True))
-    bases = sorted(BASES, key=len, reverse=True)
-    words = "|".join(re.escape(b) + (f"(?![{NO_UNIT[b]}])" if NO_UNIT.get(b) else "") for b in bases)
-    one = rf"(?:{words}|(?:{multiples})(?:{words}))"  # bases first: 百分点 is no hundred 分
-    return rf"{one}(?:/{one})?|(?:{'|'.join(sorted(BARE_MULTIPLES, key=len, reverse=True))}){ENDS}"
-
-
-def with_units(terminal: TerminalDef) -> None:
-    units = unit_pattern()
-    patterns = {
-        "UNIT": units,
-        "MORE": rf"[余多](?=(?:{units}))",
-        "ONTO": rf"[-~—–至到](?=\d+(?:\.\d+)?(?:{units}))",
-    }
-    if terminal.name in patterns:
-        terminal.pattern = PatternRE(patterns[terminal.name])
-
-
-def grammar() -> str:
-    return (files("expectations") / "clauses.lark").read_text("utf-8")
-
-
-@cache
-def parser() -> Lark:
-    return Lark(grammar(), start="sentence", parser="lalr", edit_terminals=with_units)
-
-
-# ---- text made plain
-
-
-class Plain(NamedTuple):
-    """Text without white space and with full-width forms made plain; `at[n]` is where its nth character stood."""
-
-    text: str
-    at: list[int]
-
-
-def plain(text: str, start: int = 0) -> Plain:
-    kept = [(c, start + n) for n, c in enumerate(text) if not c.isspace()]
-    forms = [(unicodedata.normalize("NFKC", c), n) for c, n in kept]
-    return Plain("".join(f if len(f) == 1 else "·" for f, _ in forms), [n for _, n in forms])
-
-
-def number(text: str) -> float:
-    """A figure in digits or in words: 1,234.5, 三百二十, 一万五千."""
-    digits = text.replace(",", "")
-    if re.fullmatch(r"\d+(?:\.\d+)?", digits):
-        return float(digits)
-    for big, factor in (("亿", 10**8), ("万", 10**4)):
-        above, found, below = text.rpartition(big)
-        if found:
-            return (number(above) if above else 1) * factor + (number(below) if below else 0)
-    total, digit = 0, 0
-    for c in text:
-        if c in TENS:
-            total, digit = total + (digit or 1) * TENS[c], 0
-        else:
-            digit = DIGITS[c]
-    return float(total + digit)
-
-
-def written(figure: str, unit_text: str | None) -> tuple[float, str | None]:
-    """Value and unit as written. A figure in words gives 万 and 亿 to its unit, as digits do: 两万亿 is 2 and 万亿."""
-    found = re.fullmatch(r"([^\d]+?)(万亿|亿|万)", figure)
-    if found and not re.search("亿" if found[2] == "亿" else "[万亿]", found[1]):
-        return number(found[1]), found[2] + (unit_text or "")
-    return number(figure), unit_text
-
-
-# ---- dates
-
-
-def ends(year: int, month: int) -> dt.date:
-    return dt.date(year, month, calendar.monthrange(year, month)[1])
-
-
-def due_of(token: Token, year: int) -> dt.date:
-    """The last day that a date of the text allows: 8月末前 is 31 August, 上半年 30 June, 年底前 31 December."""
-    text = str(token)
-    if given := re.search(r"((?:19|20)\d\d)年", text):
-        year = int(given[1])
-    if "明年" in text:
-        year += 1
-    rest = text[given.end() :] if given else text
-    if month := re.match(r"([\d一二三四五六七八九十]+)月(?:(\d+)[日号])?(上旬|中旬|初)?", rest):
-        last = ends(year, min(12, int(number(month[1]))))
-        day = int(month[2]) if month[2] else {"上旬": 10, "初": 10, "中旬": 20}.get(month[3], last.day)
-        return last.replace(day=min(day, last.day))
-    if quarter := re.search(r"([一二三四1-4])个?季度", rest):
-        return ends(year, int(number(quarter[1])) * 3)
-    return ends(year, 6 if "上半年" in rest else 12)
-
-
-def period_of(token: Token, year: int) -> str:
-    """The label of the period that a baseline is of: 2021年, 上年."""
-    found = re.search(r"(?:19|20)\d\d", token)
-    return found[0] if found else str(year - 1)
-
-
-# ---- from the tree to readings
-
-
 @dataclass
 class Lead:
     """What stands before a figure, or at a member's end with no figure: words, and the claims right before the figure."""
@@ -210,10 +86,6 @@ class Lead:
 
     def has(self, *types: str) -> bool:
         return any(t.type in types for t in self.claim)
-
-
-def tokens_of(leaf: Leaf) -> list[Token]:
-    return [leaf] if isinstance(leaf, Token) else [t for c in leaf.children for t in tokens_of(c)]
 
 
 def leads(member: Tree[Token]) -> list[Lead]:
@@ -230,71 +102,9 @@ def leads(member: Tree[Token]) -> list[Lead]:
     return [*found, Lead(rest)]
 
 
-class Phrase(NamedTuple):
-    text: str
-    start: int
-    end: int
-
-
-NOWHERE = Phrase("", -1, -1)
-
-
-def phrase(tokens: list[Token]) -> Phrase:
-    """The words among `tokens` that name a thing: dates, modality and the like left out."""
-    named = [t for t in tokens if t.type not in SILENT]
-    while named and (named[0] in FUNCTION_WORDS or named[0].type == "PAUSE"):
-        named = named[1:]
-    while named and named[-1] in FUNCTION_WORDS:
-        named = named[:-1]
-    text = ADVERBS.sub("", "".join(named))
-    return Phrase(text, place(named[0])[0], place(named[-1])[1]) if named else NOWHERE
-
-
-def place(token: Token) -> tuple[int, int]:
-    assert token.start_pos is not None
-    assert token.end_pos is not None
-    return token.start_pos, token.end_pos
-
-
-class Amount(NamedTuple):
-    value: float
-    high: float | None
-    unit: str | None
-    after: str | None
-    more: bool
-
-
-def amount_of(quantity: Tree[Token]) -> Amount:
-    parts = tokens_of(quantity)
-    by_type = {t.type: str(t) for t in reversed(parts)}
-    figures = [number(t) for t in parts if t.type in ("FIGURE", "NUMERAL")]
-    value, high, unit_text = (figures or [0.0])[0], None, by_type.get("UNIT")
-    match quantity.data:
-        case "amount" | "bare":
-            figure = next(str(t) for t in parts if t.type in ("FIGURE", "NUMERAL", "ROUND", "BARE"))
-            value, unit_text = written(figure, unit_text)
-        case "span":
-            low, top = re.split(r"[-~—–至到]", by_type["SPAN"])
-            value, high = float(low), float(top)
-        case "between":
-            high = figures[1]
-        case "percent":
-            whole, _, part = by_type["PERCENT"].removeprefix("百分之").partition("点")
-            value, unit_text = number(whole) + float("0." + "".join(str(DIGITS[c]) for c in part + "零")), "%"
-        case "place":
-            found = re.sub(r"[第位名强]", "", by_type["PLACE"])
-            value, unit_text = 1.0 if found == "首" else number(found), "位"
-        case "front":
-            unit_text = "位"
-        case "doubled":
-            value = next((n for c, n in {"两": 4.0, "二": 4.0, "三": 8.0}.items() if c in by_type["DOUBLE"]), 2.0)
-        case "all":
-            value, unit_text = 100.0, "%"
-    unit_text = "百分点" if unit_text == "个百分点" else unit_text
-    return Amount(value, high, unit_text, by_type.get("AFTER"), "MORE" in by_type)
-
-
 def comparator_of(lead: Lead, amount: Amount, kind: Kind) -> Comparator | None:
+    if kind == "lost":
+        return None
     if kind == "rank":
         return "top"
     if kind == "multiple":
@@ -320,6 +130,8 @@ def comparator_of(lead: Lead, amount: Amount, kind: Kind) -> Comparator | None:
 def kind_of(lead: Lead, amount: Amount, named: str, per: str | None, verbs: list[str]) -> Kind:
     """The target's kind. `verbs` are those next to the figure, or else those that govern the clause."""
     assert lead.quantity is not None
+    if lead.quantity.data == "gap":
+        return "lost"
     if lead.quantity.data in ("front", "place") or (amount.unit in ("位", "名", "位次") and lead.has("RANKED")):
         return "rank"
     if lead.quantity.data in ("doubled", "times"):
@@ -339,10 +151,11 @@ def kind_of(lead: Lead, amount: Amount, named: str, per: str | None, verbs: list
 class Context:
     """What earlier words of a sentence leave in force."""
 
-    year: int
+    year: Period  # the plan's
     year_due: dt.date | None = None
     due: dt.date | None = None
     due_for_task: dt.date | None = None  # a date that stood alone, for the task in the clause after it
+    month_lost: bool = False  # the same, where the date has lost its month
     year_alone: bool = False
     named: str = ""
     verbs: list[Token] = field(default_factory=list)
@@ -353,13 +166,13 @@ class Context:
 
     @property
     def by(self) -> dt.date:
-        return self.due or self.year_due or dt.date(self.year, 12, 31)
+        return self.due or self.year_due or self.year.end
 
 
 class Reader:
-    """Reads one parsed sentence. `source` is its plain text and where each of its characters stood."""
+    """Reads one parsed sentence. `source` is its plain text and where each of its characters stood; `year` is the plan's."""
 
-    def __init__(self, source: Plain, year: int) -> None:
+    def __init__(self, source: Plain, year: Period) -> None:
         self.source = source
         self.year = year
         self.context = Context(year)
@@ -367,15 +180,20 @@ class Reader:
         self.unnamed: list[int] = []  # readings whose noun is still to come: 每镇建一个、每街建两个社区食堂
         self.found: list[Reading] = []
 
-    def sentence(self, tree: Tree[Token]) -> list[Reading]:
-        for child in tree.children:
+    def sentence(self, tree: Tree[Token], broken: bool) -> list[Reading]:
+        """`broken`: the text breaks off where the sentence ends."""
+        stops = [*(str(c) if isinstance(c, Token) else "" for c in tree.children[1:]), ""]
+        for n, (child, stop) in enumerate(zip(tree.children, stops, strict=True)):
             if isinstance(child, Tree):
-                self.clause(child)
+                last = n + 1 == len(tree.children)
+                self.clause(child, broken if last else bool(BROKEN.fullmatch(stop)))
+            elif child.type == "TORN":
+                self.task("", "lost", None, self.context.by, *place(child))
             elif ";" in child:
                 self.context.modality, self.context.modality_leads = None, False
         return self.found
 
-    def clause(self, tree: Tree[Token]) -> None:
+    def clause(self, tree: Tree[Token], broken: bool) -> None:
         context, count = self.context, len(self.found)
         members = [m if isinstance(m, Token) else leads(m) for m in tree.children]
         first, *more = cast("list[Lead]", members[0])
@@ -406,7 +224,7 @@ class Reader:
                     waiting = [*lead.leaves, *lead.claim, *tokens_of(lead.quantity)]
         self.share_out(count)
         if len(self.found) == count:
-            self.without_figure([t for leaf in waiting for t in tokens_of(leaf)])
+            self.without_figure([t for leaf in waiting for t in tokens_of(leaf)], broken)
 
     def note(self, lead: Lead) -> None:
         """Keeps dates, year and modality that stand before a figure or at a clause's end."""
@@ -425,7 +243,7 @@ class Reader:
                 self.dates.append(t)
             elif t.type == "YEAR":
                 found = re.search(r"(?:19|20)\d\d", t)
-                context.year_due = dt.date(int(found[0]) if found else self.year, 12, 31)
+                context.year_due = year_from(int(found[0]), self.year.start.month).end if found else self.year.end
 
     @property
     def due(self) -> dt.date:
@@ -438,7 +256,8 @@ class Reader:
         if inherited := not lead.leaves and not lead.claim:
             lead.claim = context.claim  # 达到99%和97%, 建设16个书房、50个书屋: said once for both
         amount, tokens, tail = amount_of(quantity), lead.tokens(), phrase(following.tokens())
-        if not last and tail.text and (not following.claim or lead.claim[-1:] == ["超"]):
+        lost = quantity.data == "gap"
+        if not last and tail.text and (not following.claim or lead.claim[-1:] == ["超"]) and not lost:
             return False  # 9个涉农区县159个行政村, 产值超百亿元企业20家: the second is what is promised
         if not promised(lead, amount, following.tokens(), last, context):
             return False
@@ -491,9 +310,9 @@ class Reader:
                 indicator=named,
                 kind=kind,
                 comparator=comparator_of(lead, amount, kind),
-                value=amount.value,
+                value=None if lost else amount.value,
                 value_high=amount.high,
-                unit="位" if kind == "rank" else self.unit_of(amount.unit, per, named),
+                unit=None if lost else "位" if kind == "rank" else self.unit_of(amount.unit, per, named),
                 change="down" if lead.has("FALL") else "up" if lead.has("RISE") else None,
                 baseline=baseline,
                 baseline_period=baseline_period,
@@ -543,8 +362,8 @@ class Reader:
         if len(names) == len(read):
             self.found[count:] = [r._replace(indicator=n) for r, n in zip(read, names, strict=True)]
 
-    def without_figure(self, rest: list[Token]) -> None:
-        """A clause without a figure: compared with something else, or done by a date, or a date for what follows."""
+    def without_figure(self, rest: list[Token], broken: bool) -> None:
+        """A clause without a figure: compared with something else, or done by a date, or a date for what follows; or lost."""
         context, words = self.context, phrase(rest)
         over = next((n for n, t in enumerate(rest) if t.type == "ABOVE"), None)
         if over is not None:
@@ -553,18 +372,34 @@ class Reader:
                 named = (context.named if subject.text in ("增长", "增速", "增幅", "涨幅") else "") + subject.text
                 self.task(named, "relative", than.text, self.due, subject.start, than.end)
                 return
+        gap = any(t.type == "GAP_MONTH" for t in rest)
+        years = [t for t in rest if t.type == "YEAR"]
         if not words.text:
             if self.dates:
                 context.due = context.due_for_task = due_of(self.dates[-1], self.year)
-            context.year_alone = context.year_alone or any(t.type == "YEAR" for t in rest)
+            context.year_alone = context.year_alone or bool(years)
+            context.month_lost = context.month_lost or gap
+            if broken and years:
+                self.task("", "lost", None, self.due, *place(years[-1]))
             return
         by = due_of(self.dates[-1], self.year) if self.dates and BY.search(self.dates[-1]) else context.due_for_task
         context.due_for_task = None
+        awaiting = rest[-1].type in AWAITING and phrase(rest[:-1]).text
         if by is None and context.year_alone and ACHIEVED.match(words.text):
             by = context.by
         if by is not None and len(words.text) > 2:
             start = min(place(t)[0] for t in rest if t.type != "YEAR")
             self.task(words.text, "milestone", None, by, start, words.end)
+        elif gap or context.month_lost or awaiting or (broken and self.promises(rest)):
+            self.task(words.text, "lost", None, self.due, words.start, max(words.end, place(rest[-1])[1]))
+        context.month_lost = False
+
+    def promises(self, rest: list[Token]) -> bool:
+        """Whether a clause that breaks off was to say what the year brings: a figure was still to come."""
+        context = self.context
+        newly = any(t.type == "RANKED" or (t.type == "VERB" and t in NEWLY) for t in rest)
+        counting = any(r.value is not None for r in self.found)
+        return newly or counting or context.year_alone or context.modality is not None or rest[-1].type in CLAIMS
 
     def task(self, named: str, kind: Kind, exceeds: str | None, due: dt.date, start: int, end: int) -> None:
         """Adds a target without a figure."""
@@ -573,7 +408,7 @@ class Reader:
             Reading(
                 indicator=named,
                 kind=kind,
-                comparator="exceeds" if kind == "relative" else "done",
+                comparator=WITHOUT_FIGURE.get(kind),
                 value=None,
                 value_high=None,
                 unit=None,
@@ -614,58 +449,10 @@ def promised(lead: Lead, amount: Amount, following: list[Token], last: bool, con
             return False
     if lead.has(*BEFORE, "RISE", "FALL", "VERB", "MODAL", "RANKED"):
         return True
-    if bounded or kind in ("doubled", "times", "front", "place", "all"):
+    if bounded or kind in ("doubled", "times", "front", "place", "all", "gap"):
         return True
     such = bool(before) and before[-1].type == "SUCH"
     if not tail:
         return last and not such and bool(before or context.named)
     governed = any(t.type == "VERB" for t in [*before, *following]) or (not before and bool(context.verbs))
     return last and governed and held[0].type != "NUMERAL" and not phrase(before).text.startswith(CIRCUMSTANCE)
-
-
-SENTENCES = re.compile(r"[^。!?!?\n]+")
-
-
-def read_clause(clause: str, year: int) -> list[Reading]:
-    """What `clause` (or a longer piece of text) promises, in its order. `year` is the plan's."""
-    found: list[Reading] = []
-    for sentence in SENTENCES.finditer(clause):
-        source = plain(sentence[0], sentence.start())
-        if source.text:
-            found += Reader(source, year).sentence(parser().parse(source.text))
-    return found
-
-
-def propose(text: str, year: int) -> list[Proposal]:
-    """A draft of the registry's targets from a plan's text: what falls due in the plan's year, in the text's order."""
-    return list(proposals(text, year))
-
-
-def proposals(text: str, year: int) -> Iterator[Proposal]:
-    for reading in read_clause(text, year):
-        if reading.due.year != year:
-            continue
-        start, end = reading.start, reading.start + reading.length
-        if end - start > LONGEST:  # the registry's clauses are short: keep the figure, drop the far end
-            start = max(start, min(reading.figure_start + 12, end) - LONGEST)
-            end = min(end, start + LONGEST)
-        yield Proposal(reading, text[start:end], start, end - start)
-
-
-def draft(text: str, year: int) -> str:
-    """The proposals as a targets.yaml to be edited: a person gives codes and sections, strikes out and puts right."""
-    lines = [f"# A draft by the clause reader: {year}. target, indicator and section are for a person to give."]
-    for p in propose(text, year):
-        r = p.reading
-        row: dict[str, object] = {"target": None, "indicator": None, "kind": r.kind, "comparator": r.comparator}
-        row |= {"value": r.value, "value_high": r.value_high, "unit": r.unit}
-        if r.baseline is not None and r.baseline_period is not None:
-            row |= {"baseline": r.baseline, "baseline_period": r.baseline_period}
-        row |= {"due": r.due.isoformat(), "modality": r.modality, "section": None}
-        row |= {"clause": p.clause, "clause_offset": p.clause_offset, "clause_length": p.clause_length}
-        said = [r.indicator, *([f"exceeds {r.exceeds}"] if r.exceeds else []), *([f"per {r.per}"] if r.per else [])]
-        said += [f"compared with {r.baseline_period}"] if r.baseline is None and r.baseline_period else []
-        row["note"] = "; ".join([*said, *([r.change] if r.change else [])])
-        fields = {k: v for k, v in row.items() if v is not None or k in ("target", "indicator", "section")}
-        lines.append("- {" + ", ".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in fields.items()) + "}")
-    return "\n".join(lines) + "\n"

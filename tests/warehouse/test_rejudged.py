@@ -1,0 +1,43 @@
+"""A rule or plan that changes never changes a verdict silently."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from expectations.model import Plan
+from tests.night import NOW, Night, long_csv
+from warehouse import judge, rejudged
+from warehouse.ledger import ledger
+
+
+def test_a_changed_plan_says_which_findings_appeared_and_why(night: Callable[..., Night], plan: Plan) -> None:
+    kept = night({"ecology/a.csv": long_csv(("good_air_days", "", "2022-12", "", 87.7, "%"))})
+    tighter = [
+        i.model_copy(update={"possible_high": 80.0}) if i.indicator == "good_air_days" else i for i in plan.indicators
+    ]
+    stricter = plan.model_copy(update={"indicators": tighter, "digest": "another"})
+    stale = judge.stale_months(kept.store, stricter)
+    assert stale == ["2022-12"]
+
+    before = rejudged.standing_before(kept.store, stale)
+    judge.validity(kept.store, stricter, stale)
+    judge.quality(kept.store, stricter, stale)
+    changes = rejudged.changes(kept.store, stricter, before, NOW + dt.timedelta(days=1)).to_dicts()
+
+    [returned] = [c for c in changes if c["rule"] == "V08"]
+    assert (returned["month"], returned["appeared"], returned["disappeared"]) == ("2022-12", 1, 0)
+    assert returned["why"].startswith("plan: shenyang-2022 r1")
+    assert "another" in returned["why"]
+    assert "code" not in returned["why"]
+    with ledger(kept.store) as db:
+        recorded = db.execute("select month, why, appeared from judgement").fetchall()
+    assert [(month, appeared) for month, _, appeared in recorded] == [("2022-12", sum(c["appeared"] for c in changes))]
+
+
+def test_nothing_is_said_of_months_that_come_out_the_same(night: Callable[..., Night], plan: Plan) -> None:
+    kept = night({"ecology/a.csv": long_csv(("good_air_days", "", "2022-12", "", "约87.7", "%"))})
+    before = rejudged.standing_before(kept.store, ["2022-12"])
+    judge.validity(kept.store, plan, ["2022-12"])
+    judge.quality(kept.store, plan, ["2022-12"])
+    assert rejudged.changes(kept.store, plan, before, NOW).is_empty()

@@ -1,0 +1,277 @@
+"""Receipts: the answer to each submission, as a workbook and a page, made where its judgement is new or has changed.
+
+`make` writes them under data/receipts and enters them in their register; `deliver` puts them into the drop boxes. A
+receipt is never changed: another judgement of the same submission is another receipt, which says why.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from expectations.model import Plan
+from warehouse.receipts.answers import Answer, Wanted, answers, open_marts
+from warehouse.receipts.grids import original
+from warehouse.receipts.page import page
+from warehouse.receipts.words import UNSEEN
+from warehouse.receipts.workbook import workbook
+from warehouse.sources import Credentials, Passing, Source, SourceError, open_source, shown
+from warehouse.sources import deliver as put
+from warehouse.store import Store, connect, write_whole
+from warehouse.version import JUDGING, code_version
+
+AT_A_TIME = 200  # submissions whose findings are held in memory, and whose receipts are entered together
+NAME_BYTES = 120  # of the submission's own name in a receipt's
+
+Progress = Callable[[str], None]
+
+REGISTER = """
+create table if not exists receipt (
+    number text primary key, submission text not null, department text not null, source text not null,
+    name text not null, digest text not null, status text not null, findings text not null, confirmed integer not null,
+    withdrawn integer not null,
+    plan text not null, plan_revision integer not null, plan_digest text not null, code text not null,
+    because text not null, made_at text not null, delivered_at text, failure text
+);
+create index if not exists receipt_submission on receipt (submission);
+"""
+
+
+class ReceiptError(Exception):
+    """Receipts that could not be made, by submission; all others were."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """`new`: number, department, path, status, findings, because of the receipts made; `anew` of them replace one."""
+
+    new: pl.DataFrame
+    anew: int
+    standing: int
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """`failed`: source, number of a receipt, how many receipts wait for that reason, failure."""
+
+    delivered: int
+    failed: pl.DataFrame
+
+
+@contextmanager
+def register(store: Store) -> Iterator[sqlite3.Connection]:
+    """The register of receipts; what happens inside is one transaction."""
+    store.receipts.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(store.receipts / "receipts.sqlite", timeout=60)) as db:
+        db.execute("pragma journal_mode = wal")
+        db.row_factory = sqlite3.Row
+        db.executescript(REGISTER)
+        with db:
+            yield db
+
+
+def files_of(store: Store, department: str, submission: str, number: str) -> tuple[Path, Path]:
+    """Where a receipt is kept: its workbook and its page."""
+    folder = store.receipts / department / submission
+    return folder / f"{number}.xlsx", folder / f"{number}.html"
+
+
+def make(store: Store, plan: Plan, progress: Progress = lambda _: None) -> Made:
+    """Makes the receipts that are due. They speak as of the time as of which the marts were made.
+
+    Raises ReceiptError, naming the submissions, after all others have their receipts.
+    """
+    with store.writing(), connect() as con:
+        as_of = dt.datetime.fromisoformat(json.loads((store.marts / "made.json").read_text())["as_of"])
+        open_marts(con, store)
+        judged = con.sql("from judged order by received_at, submission").pl().to_dicts()
+        with register(store) as db:
+            last = {r["submission"]: dict(r) for r in db.execute("select * from receipt order by made_at, rowid")}
+            count = dict(db.execute("select submission, count(*) from receipt group by submission").fetchall())
+        due = [j for j in judged if j["submission"] not in last or last[j["submission"]]["digest"] != j["digest"]]
+        now = {
+            "plan": plan.head.plan, "plan_revision": plan.head.revision, "plan_digest": plan.digest,
+            "code": code_version(JUDGING), "made_at": as_of.astimezone(dt.UTC).isoformat(),
+        }  # fmt: skip
+        made: list[tuple[str, str, str, str, int, str]] = []
+        failed: dict[str, Exception] = {}
+        for start in range(0, len(due), AT_A_TIME):
+            some = due[start : start + AT_A_TIME]
+            wanted = [
+                Wanted(j["submission"], _number(j, count.get(j["submission"], 0)), because(last.get(j["submission"]), j | now))
+                for j in some
+            ]  # fmt: skip
+            entered = []
+            for answer, j in zip(answers(con, wanted, as_of), some, strict=True):
+                try:
+                    _keep(store, plan, answer)
+                except Exception as e:  # noqa: BLE001 - one submission must not cost the others their receipts: raised below
+                    failed[answer.path] = e
+                    continue
+                entered.append(_entry(answer, j, now))
+                findings = sum(g.count for g in answer.groups)
+                why = "; ".join(en for _, en in answer.because)
+                made.append((answer.number, answer.department, answer.path, answer.status, findings, why))
+            with register(store) as db:
+                columns = ", ".join(f":{c}" for c in ENTERED)
+                db.executemany(f"insert into receipt ({', '.join(ENTERED)}) values ({columns})", entered)
+            progress(f"made {min(start + AT_A_TIME, len(due)):,} of {len(due):,} receipts")
+        if failed:
+            raise ReceiptError(
+                f"{len(failed)} receipts could not be made, the first for {next(iter(failed))}"
+            ) from next(iter(failed.values()))
+        schema = ["number", "department", "path", "status", "findings", "because"]
+        anew = sum(j["submission"] in last for j in due)
+        return Made(pl.DataFrame(made, schema=schema, orient="row"), anew, len(judged) - len(due))
+
+
+def because(last: dict[str, Any] | None, now: dict[str, Any]) -> list[tuple[str, str]]:
+    """Why a submission gets another receipt than its `last`: what changed in the judgement, and what may have changed it."""
+    if last is None:
+        return []
+    before, after = set(json.loads(last["findings"])), set(now["findings"])
+    gone, new = len(before - after), len(after - before)
+    said = [(f"取代回执 {last['number']}；问题减少 {gone} 项，新增 {new} 项", f"replaces receipt {last['number']}; {gone} findings gone, {new} new")]  # fmt: skip
+    if now["plan_revision"] != last["plan_revision"]:
+        said.append(
+            (f"计划由第 {last['plan_revision']} 版修订为第 {now['plan_revision']} 版",
+             f"the plan was revised from {last['plan_revision']} to {now['plan_revision']}")
+        )  # fmt: skip
+    elif now["plan_digest"] != last["plan_digest"]:
+        said.append(("计划的数据或政策有改动", "data of the plan, or its policy, changed"))
+    if now["code"] != last["code"]:
+        said.append(("校核规则或程序有更新", "rules or program changed"))
+    if now["confirmed"] > last["confirmed"]:
+        n = now["confirmed"] - last["confirmed"]
+        said.append((f"{n} 项提示已有说明", f"{n} warnings were explained"))
+    if now["withdrawn_at"] is not None and not last["withdrawn"]:
+        said.append(("本报送已撤回", "the submission was withdrawn"))
+    if len(said) == 1:
+        said.append(("其他报送，或其撤回，改变了结果", "another submission, or its withdrawal, changed the result"))
+    return said
+
+
+ENTERED = ("number", "submission", "department", "source", "name", "digest", "status", "findings", "confirmed", "withdrawn", "plan",
+           "plan_revision", "plan_digest", "code", "because", "made_at")  # fmt: skip
+
+
+def _number(judged: dict[str, Any], earlier: int) -> str:
+    """The submission's id, and a check that tells its receipts apart and a slip of the pen from a number."""
+    check = hashlib.sha256(f"{earlier} {judged['digest']}".encode()).hexdigest()[:6]
+    return f"{judged['submission']}-{check}"
+
+
+def _keep(store: Store, plan: Plan, answer: Answer) -> None:
+    raw = store.object(answer.sha256)
+    content = raw.read_bytes() if answer.format != "unknown" else b""
+    found = original(content, answer.format, answer.listed, plan.head.starts.month)
+    for path, written in zip(
+        files_of(store, answer.department, answer.submission, answer.number),
+        (workbook(answer, found), page(answer, found)),
+        strict=True,
+    ):
+        write_whole(path, written)
+
+
+def _entry(answer: Answer, judged: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    return now | {
+        "number": answer.number,
+        "submission": answer.submission,
+        "department": answer.department,
+        "source": judged["source"],
+        "name": delivered_name(answer.path, answer.received, answer.number),
+        "digest": judged["digest"],
+        "status": answer.status,
+        "findings": json.dumps(judged["findings"]),
+        "confirmed": judged["confirmed"],
+        "withdrawn": judged["withdrawn_at"] is not None,
+        "because": json.dumps(answer.because, ensure_ascii=False),
+    }
+
+
+def delivered_name(path: str, received: str, number: str) -> str:
+    """A receipt's name in the drop box, without its ending: sorts by the time of receipt, and names the file answered.
+
+    Safe wherever drop boxes lie: no separator, no character that a file system refuses or that hides others.
+    """
+    own = path.rpartition("/")[2]
+    plain = re.sub(r'[\\/:*?"<>|\s⟨⟩]+', "_", UNSEEN.sub("_", own)).strip("._")
+    short = plain.encode()[:NAME_BYTES].decode("utf-8", "ignore")
+    return f"receipt-{re.sub('[^0-9]', '', received)}-{short}-{number}"
+
+
+def deliver(
+    store: Store,
+    sources: Iterable[str],
+    credentials: Credentials,
+    now: dt.datetime,
+    progress: Progress = lambda _: None,
+) -> Delivered:
+    """Puts each submission's latest receipt, where it is not there yet, into the drop box that the submission came from.
+
+    Only into sources that take receipts. What fails is noted and tried again with the next delivery; a source that does
+    not answer is not asked again in this one. Earlier receipts that never arrived stay where they are kept.
+    """
+    delivered, failed = 0, []
+    for url in sources:
+        with register(store) as db:
+            waiting = db.execute(f"{WAITING} and source = ? order by made_at, rowid", (shown(url),)).fetchall()
+        if not waiting:
+            continue
+        try:
+            with closing(open_source(url, credentials)) as source:
+                if not source.takes_receipts:
+                    continue
+                for n, receipt in enumerate(waiting):
+                    try:
+                        _put(store, source, receipt)
+                    except Passing as e:
+                        failed.append(_failed(store, waiting[n:], e))
+                        break
+                    except SourceError as e:
+                        failed.append(_failed(store, [receipt], e))
+                        continue
+                    delivered += 1
+                    with register(store) as db:
+                        db.execute(
+                            "update receipt set delivered_at = ?, failure = null where number = ?",
+                            (now.astimezone(dt.UTC).isoformat(), receipt["number"]),
+                        )
+        except SourceError as e:
+            failed.append(_failed(store, waiting, e))
+        progress(f"{shown(url)}: delivered {delivered:,} of {len(waiting):,} receipts")
+    schema = {"source": pl.String, "number": pl.String, "receipts": pl.Int64, "failure": pl.String}
+    return Delivered(delivered, pl.DataFrame(failed, schema=schema, orient="row"))
+
+
+def undelivered(store: Store) -> int:
+    """Receipts whose delivery failed and is to be tried again."""
+    with register(store) as db:
+        [(count,)] = db.execute(f"select count(*) from ({WAITING} and failure is not null)").fetchall()
+    return int(count)
+
+
+WAITING = (
+    "select * from receipt where delivered_at is null and rowid in (select max(rowid) from receipt group by submission)"
+)
+
+
+def _put(store: Store, source: Source, receipt: sqlite3.Row) -> None:
+    for path in files_of(store, receipt["department"], receipt["submission"], receipt["number"]):
+        put(source, receipt["department"], receipt["name"] + path.suffix, path.read_bytes())
+
+
+def _failed(store: Store, receipts: list[sqlite3.Row], why: SourceError) -> tuple[str, str, int, str]:
+    with register(store) as db:
+        db.executemany("update receipt set failure = ? where number = ?", [(str(why), r["number"]) for r in receipts])
+    return receipts[0]["source"], receipts[0]["number"], len(receipts), str(why)

@@ -30,16 +30,16 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
 
 @pytest.fixture(scope="session")
 def landed(city: SimpleNamespace) -> SimpleNamespace:
-    """The city after the nightly job has landed and read its files."""
+    """The city after the nightly job has landed and read its files; `asked`: what the sensor then said."""
     run_job(city, "nightly")
+    city.asked = look(city)
     return city
 
 
 @pytest.fixture(scope="session")
 def released(landed: SimpleNamespace) -> SimpleNamespace:
     """The city after what the sensor asks for: every month judged in one run, and released."""
-    request = look(landed)
-    run_job(landed, request.job_name, request.tags)
+    run_job(landed, landed.asked.job_name, landed.asked.tags)
     return landed
 
 

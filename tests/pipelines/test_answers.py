@@ -25,7 +25,7 @@ def delivering(city: SimpleNamespace) -> tuple[bool, dg.AssetCheckEvaluation]:
 def test_every_submission_of_the_night_has_a_receipt_and_one_drop_box_that_fails_stops_nothing(released):
     made = released.instance.get_latest_materialization_event(dg.AssetKey("receipts")).asset_materialization.metadata
     with receipts.register(released.store) as db:
-        [(count,)] = db.execute("select count(*) from receipt where delivered_at is null").fetchall()
+        [(count,)] = db.execute("select count(distinct submission) from receipt where delivered_at is null").fetchall()
     assert count >= made["made"].value > 0
     assert not list(released.box.glob("*/receipts"))  # not configured to take any
     in_the_way = released.box / "finance" / "receipts"
@@ -34,7 +34,8 @@ def test_every_submission_of_the_night_has_a_receipt_and_one_drop_box_that_fails
     assert succeeded
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     waiting = check.metadata["waiting for another try"].value
-    assert waiting == receipts.undelivered(released.store) > 0
+    own = len([path for path in released.box.glob("finance/*/*") if not path.name.endswith(".part")])
+    assert 0 < waiting == receipts.undelivered(released.store) <= own  # of the one drop box only
     assert len(list(released.box.glob("*/receipts/*.xlsx"))) == count - waiting
     assert look(released).job_name == "answer"
     in_the_way.unlink()

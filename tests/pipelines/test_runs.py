@@ -33,7 +33,7 @@ def months_by_status(city: SimpleNamespace, check: str) -> dict[Resolved, set[st
 
 
 def test_after_a_landing_the_sensor_asks_for_the_months_touched_in_one_run(landed):
-    request = look(landed)
+    request = landed.asked
     assert request.job_name == "refresh"
     assert request.tags["dagster/asset_partition_range_start"] == "2021-01"
     assert request.tags["dagster/asset_partition_range_end"] == "2022-12"

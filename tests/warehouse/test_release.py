@@ -309,8 +309,8 @@ def test_the_same_inputs_give_the_same_tables_in_any_order_and_with_any_threads(
     marts.make(one_by_one, plan, NOW)
     publish(one_by_one, plan)
 
-    def narrow() -> duckdb.DuckDBPyConnection:
-        con = connect()
+    def narrow(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+        con = connect(spill)
         con.execute("set threads = 1")
         return con
 

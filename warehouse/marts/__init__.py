@@ -55,7 +55,7 @@ def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lamb
     """Makes every mart as it stands at `as_of` (timezone-aware) and writes each to the store, whole or not at all."""
     from expectations.suites import ACROSS
 
-    with connect() as con, store.writing():
+    with store.writing(), connect(store.spill) as con:
         inputs(con, store, plan, as_of)
         con.execute(f"create table obligation as {sql('obligation')}")
         compared.across(con)

@@ -219,8 +219,8 @@ def deliver(
 ) -> Delivered:
     """Puts each submission's latest receipt, where it is not there yet, into the drop box that the submission came from.
 
-    Only into sources that take receipts. What fails is noted and tried again with the next delivery; a source that does
-    not answer is not asked again in this one. Earlier receipts that never arrived stay where they are kept.
+    Only into sources that take receipts. What fails is noted and tried again with the next delivery; a drop box that does
+    not answer is not asked again in this one, nor is a source of which SILENT drop boxes did not. Earlier receipts that never arrived stay where they are kept.
     """
     delivered, failed = 0, []
     for url in sources:
@@ -232,12 +232,15 @@ def deliver(
             with closing(open_source(url, credentials)) as source:
                 if not source.takes_receipts:
                     continue
-                for n, receipt in enumerate(waiting):
+                shut: dict[str, Passing] = {}  # drop boxes that took nothing just now
+                for receipt in waiting:
+                    if receipt["department"] in shut or len(shut) >= SILENT:
+                        continue
                     try:
                         _put(store, source, receipt)
                     except Passing as e:
-                        failed.append(_failed(store, waiting[n:], e))
-                        break
+                        shut[receipt["department"]] = e
+                        continue
                     except SourceError as e:
                         failed.append(_failed(store, [receipt], e))
                         continue
@@ -247,6 +250,12 @@ def deliver(
                             "update receipt set delivered_at = ?, failure = null where number = ?",
                             (now.astimezone(dt.UTC).isoformat(), receipt["number"]),
                         )
+                if shut:
+                    with register(store) as db:
+                        left = db.execute(f"{WAITING} and source = ? order by made_at, rowid", (shown(url),)).fetchall()
+                    if len(shut) < SILENT:
+                        left = [r for r in left if r["department"] in shut]
+                    failed.append(_failed(store, left, next(iter(shut.values()))))
         except SourceError as e:
             failed.append(_failed(store, waiting, e))
         progress(f"{shown(url)}: delivered {delivered:,} of {len(waiting):,} receipts")
@@ -260,6 +269,8 @@ def undelivered(store: Store) -> int:
         [(count,)] = db.execute(f"select count(*) from ({WAITING} and failure is not null)").fetchall()
     return int(count)
 
+
+SILENT = 3  # drop boxes that do not answer, until their source counts as down
 
 WAITING = (
     "select * from receipt where delivered_at is null and rowid in (select max(rowid) from receipt group by submission)"

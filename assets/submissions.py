@@ -47,6 +47,7 @@ def landed_files(
             "files looked at": landed.looked_at,
             "files new": len(landed.new),
             "files sent again after others": len(landed.again),
+            "copies of files received before": "; ".join(f"{c} = {of}" for c, of in landed.copies.items()) or "none",
             "still growing, left for the next run": ", ".join(landed.growing) or "none",
             "latest": table(
                 pl.DataFrame(

@@ -38,11 +38,13 @@ T = TypeVar("T")
 
 @dataclass
 class Landed:
-    """What a landing did. `again`: known bytes that replaced others. `failed_sources`: by source, what went wrong."""
+    """What a landing did. `again`: known bytes that replaced others. `copies`: files that hold the bytes of another one, and
+    of which. `failed_sources`: by source, what went wrong."""
 
     looked_at: int = 0
     new: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
+    copies: dict[str, str] = field(default_factory=dict)
     growing: list[str] = field(default_factory=list)
     unknown_boxes: list[str] = field(default_factory=list)
     failed_sources: dict[str, str] = field(default_factory=dict)
@@ -291,6 +293,13 @@ class _Pull:
                     db.execute("insert or ignore into sent_again values (?, ?, ?)", (submission, received, entry.path))
                     self.landed.again.append(submission)
                     lines.append(f"landed {entry.path} again: bytes that were there before")
+                elif known is None:
+                    [(first,)] = db.execute(
+                        "select path from submission where submission = ?", (submission,)
+                    ).fetchall()
+                    if first != entry.path:
+                        self.landed.copies[entry.path] = first
+                        lines.append(f"{entry.path} is a copy of {first}: one submission")
         for line in lines:
             self.say(line)
 

@@ -63,9 +63,12 @@ def test_landing_twice_lands_nothing_new(box: Box) -> None:
 
 def test_the_same_bytes_twice_in_one_drop_box_are_one_submission(box: Box) -> None:
     send(box.root, {"science/a.csv": ROW, "science/copy.csv": ROW, "science/more/again.csv": ROW})
-    assert len(box.land().new) == 1
+    first = box.land()
+    assert len(first.new) == 1
+    assert first.copies == dict.fromkeys(("science/copy.csv", "science/more/again.csv"), "science/a.csv")
     send(box.root, {"science/resent.csv": ROW})
-    assert len(box.land().new) == 0
+    again = box.land()
+    assert (again.new, again.copies) == ([], {"science/resent.csv": "science/a.csv"})
 
 
 def test_the_same_bytes_in_two_drop_boxes_are_two_submissions(box: Box) -> None:

@@ -19,6 +19,7 @@ from assets.data_docs import documented
 from assets.shown import table
 from expectations.model import Plan
 from warehouse import judge, rejudged, validations
+from warehouse.findings import Verdict
 from warehouse.standing import Standing, standing
 from warehouse.store import Store
 
@@ -145,7 +146,7 @@ def _materializations(
 def _evaluations(
     month: str,
     now: Standing,
-    verdicts: list[judge.Verdict],
+    verdicts: list[Verdict],
     undocumented: str | None,
     pages: dict[str, Any],
     target: AssetCheckEvaluationTargetMaterializationData,

@@ -19,7 +19,8 @@ import polars as pl
 from expectations.compiled import compiled
 from expectations.model import Plan
 from warehouse import compared
-from warehouse.judge import FINDING_TABLE, Verdict, evaluate, plan_tables
+from warehouse.findings import FINDING_TABLE, Verdict, evaluate
+from warehouse.judge import plan_tables
 from warehouse.ledger import ledger
 from warehouse.store import Store, connect, copy_to, files_sql, write_whole
 from warehouse.version import code_version

@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DAGSTER_DISABLE_TELEMETRY := yes
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run test test-slow ui plan samples templates reminders docs lint bench clean
+.PHONY: help run test test-slow ui plan samples templates reminders releases rollback diff superset docs lint bench clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -20,10 +20,10 @@ run: .venv/.ready ## Run the nightly job (land, refresh, release) and print what
 	@$(BIN)/wallchart run
 
 test: .venv/.ready ## Run the tests
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-slow: .venv/.ready ## Run the slow tests
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 ui: .venv/.ready ## Start the Dagster UI on 127.0.0.1:3000
 	@$(BIN)/wallchart ui
@@ -39,6 +39,23 @@ templates: .venv/.ready ## Write the departments' fill-in workbooks for PERIOD=2
 
 reminders: .venv/.ready ## Print who owes what and remind them (docs/reminders.md)
 	@$(BIN)/wallchart reminders
+
+releases: .venv/.ready ## List the releases: which is current, which was rolled back
+	@$(BIN)/wallchart releases
+
+rollback: .venv/.ready ## Make the release before the current one, or RELEASE=..., current again
+	@$(BIN)/wallchart rollback $(RELEASE)
+
+diff: .venv/.ready ## What changed, and why, from release BEFORE=... (the one before) to AFTER=... (the current)
+	@$(BIN)/wallchart diff $(BEFORE) $(AFTER)
+
+.venv-superset/.ready: docs/bi/superset/requirements.txt
+	$(PYTHON) -m venv .venv-superset
+	.venv-superset/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+superset: .venv-superset/.ready ## Serve the warehouse and the ready dashboard in Superset on 127.0.0.1:8088 (docs/bi.md)
+	@.venv-superset/bin/python docs/bi/superset/serve.py
 
 docs: .venv/.ready ## Write the generated pages of docs/ and the plan's JSON Schemas
 	@$(BIN)/wallchart docs

@@ -16,10 +16,11 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from dagster._core.definitions.metadata import normalize_metadata
 
 from assets.data_docs import documented
-from assets.shown import table
+from assets.shown import columns, table
 from expectations.model import Plan
 from warehouse import judge, rejudged, validations
 from warehouse.findings import Verdict
+from warehouse.glance import months_at_a_glance
 from warehouse.standing import Standing, standing
 from warehouse.store import Store
 
@@ -79,9 +80,10 @@ def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         changed = rejudged.changes(store, compiled_plan, before, dt.datetime.now(dt.UTC))
         undocumented = documented(store, context.log)
         now = standing(store, months + beyond)
+        rows = {"rows by month": columns(months_at_a_glance(store), "month", {"kept": "#6ac", "returned": "#b12"})}
         for month in months:
             moved = changed.filter(pl.col("month") == month).drop("month")
-            shown = _metadata(month, now, judged=month in wanted) | _pages(store, month)
+            shown = rows | _metadata(month, now, judged=month in wanted) | _pages(store, month)
             shown |= {"judged anew: what changed, and why": table(moved)} if moved.height else {}
             context.add_asset_metadata(shown, "judged_rows", month)
         yield dg.MaterializeResult(asset_key="judged_rows")

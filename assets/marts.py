@@ -8,23 +8,32 @@ import dagster as dg
 import polars as pl
 
 from assets.data_docs import documented
-from assets.shown import table
+from assets.shown import COLOURS, bars, columns, courses, table
 from expectations.model import Plan
 from warehouse import dictionary, marts, rulebook
+from warehouse.glance import marts_at_a_glance
 from warehouse.release import publish
+from warehouse.releases import Keep
 from warehouse.store import Store
 
 FROM = {  # what each mart reads, besides the plan
     "observation": ["judged_rows"],
+    "explanation": ["judged_rows"],
     "obligation": ["judged_rows"],
     "reminder": ["mart/obligation"],
     "finding": ["judged_rows", "read_rows", "mart/obligation"],
     "submission": ["judged_rows", "read_rows", "mart/finding"],
-    "progress": ["mart/observation", "mart/obligation", "mart/target", "mart/indicator"],
-    "capability_score": ["mart/progress"],
-    "scorecard": ["judged_rows", "mart/progress", "mart/obligation", "mart/finding"],
+    "progress": ["mart/observation", "mart/obligation", "mart/target", "mart/indicator", "mart/forecast_policy"],
+    "forecast": ["mart/progress", "mart/target_version", "mart/indicator", "mart/period"],
+    "reporting": ["judged_rows", "mart/obligation", "mart/finding"],
+    "score_part": ["mart/progress", "mart/reporting", "mart/status_credit", "mart/score_rule", "mart/score_weight"],
+    "capability_score": ["mart/score_part"],
+    "scorecard": ["mart/reporting", "mart/score_part"],
+    "index_score": ["mart/score_part"],
+    "sensitivity": ["mart/score_part", "mart/score_rule"],
     "filing": ["judged_rows", "mart/observation", "mart/obligation"],
     "rule": ["mart/finding"],
+    "reconciliation": ["mart/published", "mart/observation", "mart/obligation", "mart/finding"],
 }
 
 
@@ -37,6 +46,28 @@ def _columns(name: str) -> dg.TableSchema:
     return dg.TableSchema(
         [dg.TableColumn(column, description=f"{k.zh}: {k.comment}") for column, k in described.columns.items()]
     )
+
+
+def _pictured(store: Store) -> dict[str, dict[str, Any]]:
+    """What a person would rather look at than read, by mart."""
+    seen = marts_at_a_glance(store)
+    return {
+        "progress": {
+            "status by capability": bars(seen.status, "capability", COLOURS),
+            "the same in figures": table(seen.status),
+        },
+        "observation": {"figures by month": columns(seen.figures, "month", {"figures": "#6ac"})},
+        "capability_score": {
+            "scores at the ends of quarters": courses(seen.scores, "capability", "period", "score"),
+            "the same in figures": table(
+                seen.scores.with_columns(pl.col("score").round(3)).pivot("period", index="capability", values="score")
+            ),
+        },
+        "scorecard": {
+            "lowest scores": bars(seen.ranking.head(10), "department", {"score": "#6ac"}),
+            "ranking, the lowest first": table(seen.ranking.with_columns(pl.selectors.float().round(3))),
+        },
+    }
 
 
 @dg.multi_asset(
@@ -88,10 +119,12 @@ def made_marts(
     context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
 ) -> Iterator[Any]:
     made = marts.make(store, compiled_plan, dt.datetime.now(dt.UTC), context.log.info)
+    pictured = _pictured(store)
     for name in marts.TABLES:
         yield dg.MaterializeResult(
             asset_key=["mart", name],
-            metadata={"dagster/row_count": made.rows[name], "preview": table(made.preview[name])},
+            metadata=pictured.get(name, {})
+            | {"dagster/row_count": made.rows[name], "preview": table(made.preview[name])},
         )
     crashed = [v for v in made.verdicts if v.crashed]
     missing = sum(v.fired for v in made.verdicts if v.rule == "M01")
@@ -149,15 +182,22 @@ def made_marts(
     " made current by moving one link.",
 )
 def release(
-    context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
+    context: dg.AssetExecutionContext,
+    store: dg.ResourceParam[Store],
+    compiled_plan: dg.ResourceParam[Plan],
+    keep: dg.ResourceParam[Keep],
 ) -> dg.MaterializeResult:
-    published = publish(store, compiled_plan, context.log.info)
+    published = publish(store, compiled_plan, context.log.info, keep)
     return dg.MaterializeResult(
         metadata={
             "release": published.release,
             "warehouse": dg.MetadataValue.path(published.path),
             "folder": dg.MetadataValue.path(store.warehouse / "releases" / published.release),
             "rows": table(pl.DataFrame(list(published.rows.items()), schema=["table", "rows"], orient="row")),
+            "what changed, and why": table(
+                pl.DataFrame(published.changed, schema={"table": pl.String, "reason": pl.String, "rows": pl.Int64})
+            ),
+            "against": published.base or "none: the first release",
             "inputs": published.input_digest,
         },
         data_version=dg.DataVersion(published.input_digest[:16]),

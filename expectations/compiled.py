@@ -9,13 +9,14 @@ import datetime as dt
 import itertools
 from collections.abc import Sequence
 from decimal import Decimal
+from statistics import NormalDist
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from expectations import owed
-from expectations.model import Baseline, Indicator, Plan, Target
+from expectations import owed, scores
+from expectations.model import Baseline, Forecast, Indicator, Plan, Target
 from expectations.owed import INSTANT
 from expectations.periods import MONTHS, calendar_of, period, year_of
 from expectations.rules import RULES
@@ -32,7 +33,8 @@ _latest: tuple[Plan, dict[str, pl.DataFrame]] | None = None
 
 def compiled(plan: Plan) -> dict[str, pl.DataFrame]:
     """Tables by name: plan, capability, department, department_name, area, indicator, indicator_name, indicator_area, measure, period,
-    target, target_version, trajectory, obligation, reminder_from, plausible, published, baseline, indicator_reporter, identity, plausible_points, threshold, pace, rule.
+    target, target_version, trajectory, obligation, reminder_from, plausible, published, baseline, indicator_reporter, identity, plausible_points, threshold, pace, score_rule, score_weight,
+    index_dimension, rule.
 
     A night asks for the same plan several times and the obligations of many areas are millions: the latest is remembered.
     """
@@ -118,10 +120,12 @@ def _compiled(plan: Plan) -> dict[str, pl.DataFrame]:
             ]
         ),
         "pace": pl.DataFrame([plan.policy.pace.model_dump()]),
+        "forecast_policy": _forecast_policy(plan),
         "status_credit": pl.DataFrame(
             list(plan.policy.status_credit.items()), schema={"status": pl.String, "credit": pl.Float64}, orient="row"
         ),
         "scorecard_weight": pl.DataFrame([dict(plan.policy.scorecard_weights)]),
+        **scores.tables(plan),
         "rule": pl.DataFrame(
             [rule.row() for rule in RULES.values()], schema_overrides={"active_from": pl.Date, "active_to": pl.Date}
         ).with_columns(active_from=pl.lit(plan.head.starts)),
@@ -388,6 +392,15 @@ def _trajectory(plan: Plan, target: pl.DataFrame, periods: pl.DataFrame) -> pl.D
     )
 
 
+def _forecast_policy(plan: Plan) -> pl.DataFrame:
+    """policy.forecast, one row, or none; quantile: of the normal distribution, how many deviations its level reaches."""
+    named = plan.policy.forecast
+    rows = [] if named is None else [(*named.model_dump().values(), NormalDist().inv_cdf((1 + named.level) / 2))]
+    return pl.DataFrame(
+        rows, schema=dict.fromkeys([*Forecast.model_fields, "quantile"], pl.Float64), orient="row", strict=False
+    )
+
+
 def _plausible(plan: Plan, units: dict[str, Unit], periods: pl.DataFrame) -> pl.DataFrame:
     """indicator, area, period, plausible_low, plausible_high, plausible_basis, clause: Q01, from targets and baseline;
     usual: what the first target asks by then, the yardstick of a figure's magnitude (Q10).
@@ -462,12 +475,15 @@ def _plausible(plan: Plan, units: dict[str, Unit], periods: pl.DataFrame) -> pl.
 
 
 def _figures(plan: Plan, figures: Sequence[Baseline], units: dict[str, Unit]) -> pl.DataFrame:
-    """Published figures (baselines are published too) in the indicator's own unit; rounding is half of the last digit."""
+    """Published figures (baselines are published too) in the indicator's own unit; rounding is half of the last digit
+    (a quarter of one thing, where whole things are counted)."""
     measures = {i.indicator: i.measure for i in plan.indicators}
     own = {i.indicator: i.unit for i in plan.indicators}
+    whole = {i.indicator for i in plan.indicators if i.whole_number}
     rows = []
     for f in figures:
         p = period(f.period, plan.head.starts.month)
+        half = _half_a_digit(f) * _known(f.unit).factor / units[f.indicator].factor
         rows.append(
             {
                 "indicator": f.indicator,
@@ -475,12 +491,12 @@ def _figures(plan: Plan, figures: Sequence[Baseline], units: dict[str, Unit]) ->
                 "period": p.label if p else f.period,
                 "measure": getattr(f, "measure", measures[f.indicator]),
                 "value": f.value * _known(f.unit).factor / units[f.indicator].factor,
-                "rounding": _half_a_digit(f) * _known(f.unit).factor / units[f.indicator].factor,
+                "rounding": half / 2 if f.indicator in whole and half <= 0.5 else half,
                 "unit": own[f.indicator],
                 "publisher": f.publisher,
                 "published_on": f.published_on,
-                "preliminary": getattr(f, "preliminary", False),
-                "approximate": getattr(f, "approximate", False),
+                "preliminary": f.preliminary,
+                "approximate": f.approximate,
                 "tier": f.tier,
                 "note": f.note,
             }

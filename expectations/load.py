@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from expectations import workdays
+from expectations import scores, workdays
 from expectations.model import Baseline, Department, Indicator, NoTarget, Plan, PlanHead, Policy, Published, Target
 from expectations.periods import calendar_of, period
 from expectations.units import unit
@@ -199,6 +199,7 @@ def disagreements(plan: Plan, versions: Sequence[Target]) -> Iterable[tuple[str,
             if period(f.period) is None:
                 yield name, (n, "period"), f"period {f.period} cannot be read"
     yield from extension_faults(plan)
+    yield from scores.faults(plan)
     quarters = {p.label for p in calendar_of(plan.head.starts, plan.head.ends) if p.span == "quarter"}
     for n, opened in enumerate(plan.policy.filing.reopened if plan.policy.filing else []):
         at = ("filing", "reopened", n)
@@ -245,14 +246,17 @@ def extension_faults(plan: Plan) -> Iterable[tuple[str, tuple[str | int, ...], s
 
 
 def misplaced_clauses(plan: Plan, text: str) -> list[str]:
-    """Targets whose clause does not stand at its place in the plan's text, a line each; none where all is well."""
+    """Targets and indices whose clause does not stand at its place in the plan's text, a line each; none where all is
+    well."""
     faults = []
     if hashlib.sha256(text.encode("utf-8")).hexdigest() != plan.head.text_sha256:
         faults.append(f"{plan.head.text}: the text is not the one that the plan was read from (sha256 differs)")
+    placed = [(t.target, t.clause_offset, t.clause) for t in plan.targets]
+    placed += [(i.index, i.clause_offset, i.clause) for i in plan.head.indices]
     faults += [
-        f"{t.target}: at {t.clause_offset} the text reads {found!r}, the clause is {t.clause!r}"
-        for t in plan.targets
-        if (found := text[t.clause_offset : t.clause_offset + t.clause_length]) != t.clause
+        f"{name}: at {offset} the text reads {found!r}, the clause is {clause!r}"
+        for name, offset, clause in placed
+        if (found := text[offset : offset + len(clause)]) != clause
     ]
     return faults
 

@@ -24,6 +24,15 @@ Comparator = Literal[">=", ">", "<=", "<", "=", "~", "between", "top", "multiple
 Shape = Literal["straight_line", "whole", "seasonal", "end_loaded", "steps"]
 Half = Literal["morning", "afternoon"]
 Calendar = Literal["china", "weekdays"]
+Aggregation = Literal["arithmetic", "geometric"]
+AgainstPlan = Annotated[
+    Literal["status_credit", "attainment", "pace"],
+    Field(
+        description="a target's part: status_credit; attainment, the way to the target; or pace, the way to what is"
+        " expected by then. Where there is no such ratio, status_credit"
+    ),
+]
+Weight = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class Part(BaseModel):
@@ -148,6 +157,8 @@ class Baseline(Part):
     publisher: str
     published_on: dt.date | None = None
     tier: Literal["A", "B"]
+    preliminary: bool = False
+    approximate: bool = False
     note: str | None = None
 
 
@@ -155,8 +166,6 @@ class Published(Baseline):
     """A figure that somebody else published about the plan's own year."""
 
     measure: Measure
-    preliminary: bool = False
-    approximate: bool = False
 
 
 class NoTarget(Part):
@@ -180,6 +189,23 @@ class Revision(Part):
     by: str = Field(description="a role or body, never a person's name")
 
 
+class Dimension(Part):
+    dimension: Code
+    name_zh: str
+    name_en: str
+
+
+class Index(Part):
+    """A composite index that the plan names, with the dimensions that it names. What they are made of is policy."""
+
+    index: Code
+    name_zh: str
+    name_en: str
+    dimensions: Annotated[list[Dimension], Field(min_length=1)]
+    clause: Annotated[str, Field(min_length=1, max_length=40)]
+    clause_offset: Annotated[int, Field(ge=0)]
+
+
 class PlanHead(Part):
     plan: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     revisions: list[Revision] = Field(default=[], description="after the first, in order")
@@ -195,6 +221,7 @@ class PlanHead(Part):
     city: AreaCode
     capabilities: list[Capability]
     areas: list[Area]
+    indices: list[Index] = []
 
     @property
     def revision(self) -> int:
@@ -315,6 +342,24 @@ class History(Part):
     least_points: Annotated[float, Field(gt=0)] = Field(description="the same, where changes are in points")
 
 
+class Forecast(Part):
+    """How figures still to come are forecast, and how wide the interval around a forecast is."""
+
+    level: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        description="share of the cases in which the figure is to lie between forecast_low and forecast_high"
+    )
+    least_figures: Annotated[int, Field(ge=3)] = Field(description="with fewer figures known nothing is forecast")
+    unrest: Annotated[float, Field(gt=0)] = Field(
+        description="how far one period of a flow strays from its usual share, as a share of it, before the year has shown it"
+    )
+    drift: Annotated[float, Field(ge=0)] = Field(
+        description="how far what is still to come of a flow may leave the growth so far, as a share of it"
+    )
+    drift_without_year_before: Annotated[float, Field(ge=0)] = Field(
+        description="the same where the year before, and so the season, is not known"
+    )
+
+
 class Pace(Part):
     """Thresholds on pace, the figure against what the trajectory expects (1.0: exactly as expected)."""
 
@@ -343,6 +388,88 @@ class Step(Part):
     share: Annotated[float, Field(ge=0, le=1, description="of the way to the target")]
 
 
+class Scoring(Part):
+    """How parts become a score. A part is first kept between `lowest` and `highest`."""
+
+    aggregation: Aggregation = Field(
+        default="arithmetic",
+        description="arithmetic: parts make up for each other; geometric: less so, and a part of 0 makes the score 0",
+    )
+    missing: Literal["leave_out", "as_zero"] = Field(
+        default="leave_out",
+        description="leave_out: the weights of the others grow in proportion; as_zero: what is owed and absent counts as"
+        " `lowest`. What is not due, or cannot be assessed, is left out either way",
+    )
+    least_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0, description="of all weights: there is no score where less is known than this"
+    )
+    lowest: Annotated[float, Field(ge=0)] = Field(default=0, description="a part never counts as less; above 0 a zero does not decide a geometric mean")  # fmt: skip
+    highest: Annotated[float, Field(gt=0, le=10)] = Field(default=1, description="a part never counts as more")
+
+    @model_validator(mode="after")
+    def lowest_is_lower(self) -> Self:
+        if self.lowest >= self.highest:
+            raise ValueError("lowest is not below highest")
+        return self
+
+
+class TargetScoring(Scoring):
+    """How targets become a score."""
+
+    normalise: AgainstPlan = "status_credit"
+    weights: dict[str, Weight] = Field(default={}, description="by target; those not named weigh 1")
+
+
+class Scores(Part):
+    """How the scores of capabilities, of a department's attainment (of its targets) and of departments are made."""
+
+    capability: TargetScoring = TargetScoring()
+    attainment: TargetScoring = TargetScoring()
+    department: Scoring = Field(
+        default=Scoring(), description="of timeliness, quality, attainment; see scorecard_weights"
+    )
+    moved_by: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.2, description="share of itself by which each weight is moved up and down in the table sensitivity"
+    )
+
+
+class IndexPart(Part):
+    """An indicator's place in a dimension of an index."""
+
+    indicator: Code
+    target: str | None = Field(default=None, description="where the city has several tested targets of the indicator")
+    weight: Weight = 1
+    normalise: AgainstPlan | Literal["min_max"] = "pace"
+    worst: float | None = Field(
+        default=None, description="of min_max: the figure that counts as 0, in the indicator's unit"
+    )
+    best: float | None = Field(
+        default=None, description="of min_max: the figure that counts as 1; below worst where less is better"
+    )
+
+    @model_validator(mode="after")
+    def goalposts_fit(self) -> Self:
+        given = (self.worst is not None, self.best is not None)
+        if given != ((self.normalise == "min_max"),) * 2:
+            raise ValueError("worst and best go with min_max, both of them, and with nothing else")
+        if self.worst is not None and self.worst == self.best:
+            raise ValueError("worst and best are the same figure")
+        return self
+
+
+class DimensionPolicy(Scoring):
+    """What a dimension of an index is made of."""
+
+    weight: Weight = 1
+    indicators: Annotated[list[IndexPart], Field(min_length=1)]
+
+
+class IndexPolicy(Scoring):
+    """What an index of the plan is made of."""
+
+    dimensions: dict[Code, DimensionPolicy]
+
+
 class Policy(Part):
     about_tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(description="relative tolerance of 左右 (~)")
     bare_figure: Literal["at_least_in_direction"] = Field(description="how a figure without a comparator is read")
@@ -364,6 +491,9 @@ class Policy(Part):
         description="off by a factor of 100, 10^4 or 10^8, give or take this factor, is a slip of magnitude (Q10)"
     )
     pace: Pace
+    forecast: Forecast | None = Field(
+        default=None, description="how figures still to come are forecast; none: nothing is"
+    )
     trajectory: Shape = Field(
         description="how much of the way to the target is expected by a time. straight_line: in proportion to time; whole:"
         " all of it at every period; seasonal: the share of the year that a flow had reached at the same time a year"
@@ -382,7 +512,11 @@ class Policy(Part):
     status_credit: dict[Literal["achieved", "ahead", "on_pace", "behind", "far_behind", "missed"], float] = Field(
         description="what a target of this status adds to a capability's score, 0 to 1"
     )
-    scorecard_weights: dict[Literal["timeliness", "quality", "attainment"], float]
+    scorecard_weights: dict[Literal["timeliness", "quality", "attainment"], Weight]
+    scores: Scores = Scores()
+    indices: dict[Code, IndexPolicy] = Field(
+        default={}, description="what the plan's composite indices are made of, by index and dimension of plan.yaml"
+    )
     resolutions: list[Resolution] = Field(default=[], description="what is done about the findings of the plan's lint")
 
     @model_validator(mode="after")

@@ -30,7 +30,15 @@ WORDS = {
 
 def page(plan: Plan) -> str:
     """The plan as Markdown; a function of the plan alone."""
-    parts = [_head(plan), _chapters(plan), _departments(plan), _rules(plan), _findings(plan), _policy(plan)]
+    parts = [
+        _head(plan),
+        _chapters(plan),
+        _departments(plan),
+        _rules(plan),
+        _findings(plan),
+        _policy(plan),
+        *_indices(plan),
+    ]
     return GENERATED + "\n\n" + "\n\n".join(parts) + "\n"
 
 
@@ -184,7 +192,7 @@ def _policy(plan: Plan) -> str:
     """Every line of policy with the model's own words for it, but for those that stand in a table above."""
     said = ["## Policy 政策", "", "The city's assumptions: not one of them is the plan's word."]
     for name, field in Policy.model_fields.items():
-        if name in ("lead_department", "resolutions"):
+        if name in ("lead_department", "resolutions", "indices"):
             continue
         value = getattr(plan.policy, name)
         models = [m for m in (field.annotation, *get_args(field.annotation)) if _is_part(m)]
@@ -192,6 +200,27 @@ def _policy(plan: Plan) -> str:
         sentence = " ".join(words.split()).rstrip(".")
         said.append(f"- `{name}`: {sentence[:1].upper()}{sentence[1:]}. {_value(value)}")
     return "\n".join([*said[:3], "", *said[3:]])
+
+
+def _indices(plan: Plan) -> Iterable[str]:
+    """A section for each index: the plan's words, and what policy makes its dimensions of."""
+    names = {i.indicator: i.name_zh for i in plan.indicators}
+    for index in plan.head.indices:
+        made = plan.policy.indices[index.index]
+        rows = [
+            [
+                " ".join(dict.fromkeys((d.name_zh, d.name_en))), of.weight, of.aggregation,
+                "<br>".join(f"{names[i.indicator]} `{i.indicator}`, {_value(i.model_dump(exclude={'indicator'}))}" for i in of.indicators),
+            ]
+            for d in index.dimensions
+            for of in [made.dimensions[d.dimension]]
+        ]  # fmt: skip
+        yield (
+            f"## {' '.join(dict.fromkeys((index.name_zh, index.name_en)))}\n\nThe plan's words: {index.clause} "
+            f"({index.clause_offset}+{len(index.clause)}). What the index is made of is policy: "
+            f"{_value(made.model_dump(exclude={'dimensions'}))}.\n\n"
+            + _table(["dimension", "weight", "mean", "made of"], rows)
+        )
 
 
 def _is_part(kind: Any) -> bool:

@@ -293,10 +293,14 @@ class ExpectObligationMet(PlanRule):
     basis = "due_basis"
 
 
+# two figures, each as wide as its last digit, that have no point in common
+APART = "(value + rounding < other_low or value - rounding > other_high)"
+
+
 class ExpectDistrictsToAddUp(PlanRule):
     rule = "M02"
     applies = "against = 'districts'"
-    broken = "against = 'districts' and (value + rounding < other_low or value - rounding > other_high)"
+    broken = f"against = 'districts' and {APART}"
     expected = "other_text"
     difference = "value - other_value"
     basis = "'plan: indicators.' || indicator || '.adds_up'"
@@ -305,7 +309,7 @@ class ExpectDistrictsToAddUp(PlanRule):
 class ExpectDepartmentsToAgree(PlanRule):
     rule = "M03"
     applies = "against = 'department'"
-    broken = "against = 'department' and (value + rounding < other_low or value - rounding > other_high)"
+    broken = f"against = 'department' and {APART}"
     expected = "other_text"
     difference = "value - other_value"
     basis = "'policy: co_reporters.' || indicator"
@@ -313,8 +317,8 @@ class ExpectDepartmentsToAgree(PlanRule):
 
 class ExpectPublishedFigure(PlanRule):
     rule = "M04"
-    applies = "against = 'published'"
-    broken = "against = 'published' and (value + rounding < other_low or value - rounding > other_high)"
+    applies = "against = 'published' and counts"
+    broken = f"against = 'published' and counts and {APART}"
     expected = "other_text"
     difference = "value - other_value"
     basis = "'published: ' || other_source"

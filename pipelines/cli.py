@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from expectations.load import PlanError
-from pipelines.settings import ROOT, Settings, own_source, settings
+from pipelines.settings import ROOT, Settings, SettingsError, own_source, settings
 
 
 def dagster_home(config: Settings) -> Path:
@@ -27,13 +27,15 @@ def dagster_home(config: Settings) -> Path:
 
 
 class Commands(click.Group):
-    """A faulty plan is the user's to mend: said in its own words, without a traceback."""
+    """A faulty plan or setting is the user's to mend: said in its own words, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except PlanError as e:
             raise click.ClickException(f"the plan cannot be compiled:\n{e}") from e
+        except SettingsError as e:
+            raise click.ClickException(str(e)) from e
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -135,6 +137,24 @@ def plan(schemas: bool, draft: Path | None, year: int | None, first_month: int, 
 
 
 @main.command()
+@click.argument("period")
+@click.option("--as-known-at", help="As known at this time, 2022-07-20T09:00 (without a zone: the plan's).")
+@click.option("--release", help="Of this release, by its name, instead of the current one.")
+def report(period: str, as_known_at: str | None, release: str | None) -> None:
+    """Write the self-check of a quarter (2022Q2) or the assessment of a year (2022), for Word and as a page."""
+    from warehouse.reports.documents import ReportError, write
+
+    try:
+        known_at = None if as_known_at is None else dt.datetime.fromisoformat(as_known_at)
+        written = write(settings().store, period, known_at, release)
+    except (ReportError, ValueError) as e:
+        raise click.ClickException(str(e)) from e
+    said = written.facts.summary
+    click.echo(f"{period}: {said['tested']} targets, {said['missed']} missed, {said['at_risk']} at risk")
+    click.echo(f"{written.docx}\n{written.html}")
+
+
+@main.command()
 @click.argument("department")
 @click.argument("quarter")
 @click.option("--role", required=True, help="Who certifies, by role: head of statistics. Never a name.")
@@ -195,6 +215,63 @@ def reminders(dry_run: bool) -> None:
         click.secho(f"{failure}; tried again the next time", fg="red", err=True)
     if done.failed:
         sys.exit(1)
+
+
+@main.command(name="releases")
+def list_releases() -> None:
+    """List the releases: which is current, which was rolled back."""
+    from pipelines.released import show_releases
+
+    config = settings()
+    show_releases(config.store, config.plan())
+
+
+@main.command()
+@click.argument("release", required=False)
+def rollback(release: str | None) -> None:
+    """Make RELEASE current again: by default the newest before the current that was made of other inputs. The wall chart
+    and SDMX follow."""
+    import duckdb
+
+    from pipelines.released import show_releases
+    from warehouse.releases import ReleaseError
+    from warehouse.releases import rollback as rolled
+    from warehouse.reports.wallchart import wallchart
+    from warehouse.sdmx import write
+
+    config = settings()
+    try:
+        done = rolled(config.store, release, dt.datetime.now(dt.UTC))
+    except ReleaseError as e:
+        raise click.ClickException(str(e)) from e
+    file = config.store.warehouse / "current" / "warehouse.duckdb"
+    try:
+        wallchart(file, config.store.reports / "wallchart.html")
+        write(file, config.store.sdmx)
+    except duckdb.Error as e:
+        click.secho(
+            f"{done.now} is from before the wall chart or SDMX, which still show another: {e}", fg="red", err=True
+        )
+    show_releases(config.store, config.plan())
+    click.echo(f"current was {done.left or 'nothing'}, is now {done.now}: whoever opens the warehouse now sees it")
+    if done.left and done.now < done.left:
+        click.echo(f"Of the inputs of {done.left} nothing is released any more. What is sent, mended or falls due")
+        click.echo("releases anew, from then on without this rollback (docs/operations.md, Roll back).")
+
+
+@main.command()
+@click.argument("before", required=False)
+@click.argument("after", required=False)
+@click.option("--all", "everything", is_flag=True, help="Print every change, not the first forty.")
+def diff(before: str | None, after: str | None, everything: bool) -> None:
+    """Say what changed, and why, from release BEFORE (by default the one before) to AFTER (by default the current one)."""
+    from pipelines.released import show_diff
+    from warehouse.releases import ReleaseError
+
+    try:
+        show_diff(settings().store, before, after, everything=everything)
+    except ReleaseError as e:
+        raise click.ClickException(str(e)) from e
 
 
 @main.command()

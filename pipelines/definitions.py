@@ -4,12 +4,15 @@ import datetime as dt
 
 import dagster as dg
 
+from assets.documents import documenting
 from assets.judging import ONLY_STALE, judging
 from assets.marts import made_marts, release
 from assets.plan import plan
 from assets.receipts import receipts
+from assets.sdmx import sdmx
 from assets.submissions import landed_files, read_rows
 from assets.templates import templating
+from assets.wallchart import wall_chart
 from pipelines.console import console
 from pipelines.reminders import nothing_to_do, remind, strangers
 from pipelines.settings import settings
@@ -43,14 +46,14 @@ nightly = dg.define_asset_job(
 judged = judging(months)
 refresh = dg.define_asset_job(
     "refresh",
-    selection=dg.AssetSelection.assets(judged, made_marts, release, receipts),
+    selection=dg.AssetSelection.assets(judged, made_marts, release, sdmx, wall_chart, receipts),
     description="Judges months, makes the marts, releases. Backfills are launched from an asset's page: one run for all"
     " months; launched from this job's page they are a run a month.",
     executor_def=dg.in_process_executor,
 )
 republish = dg.define_asset_job(
     "republish",
-    selection=[made_marts, release, receipts],
+    selection=[made_marts, release, sdmx, wall_chart, receipts],
     description="Makes the marts and releases without judging anew: a deadline has passed, or the marts changed.",
     executor_def=dg.in_process_executor,
 )
@@ -143,7 +146,19 @@ def refresh_when_touched(context: dg.SensorEvaluationContext) -> dg.SensorResult
 
 defs = dg.Definitions(
     loggers={"console": console},
-    assets=[plan, landed_files, read_rows, judged, made_marts, release, receipts, templating(months)],
+    assets=[
+        plan,
+        landed_files,
+        read_rows,
+        judged,
+        made_marts,
+        release,
+        sdmx,
+        wall_chart,
+        receipts,
+        templating(months),
+        *documenting(head),
+    ],
     jobs=[nightly, refresh, republish, answer, reminders],
     schedules=[nightly_schedule, reminders_hourly],
     sensors=[refresh_when_touched],
@@ -154,5 +169,6 @@ defs = dg.Definitions(
         "plan_text": config.plan_text(compiled_plan),
         "sources": config.sources,
         "credentials": config.credentials,
+        "keep": config.keep,
     },
 )

@@ -13,6 +13,7 @@ import dagster as dg
 from pipelines.settings import Settings
 from warehouse.receipts import undelivered
 from warehouse.release import pending
+from warehouse.releases import standing_back
 
 QUIET: dict[str, Any] = {"loggers": {"console": {}}}
 
@@ -47,6 +48,8 @@ def run_night(config: Settings, say: Callable[[str], None]) -> Night:
         new: Any = landing.asset_materializations_for_node("landed_files")[0].metadata["files new"].value
         stale, due = pending(config.store, compiled_plan, dt.datetime.now(dt.UTC))
         if not due:
+            if back := standing_back(config.store):
+                say(f"{back.left} was rolled back: {back.now} stands until something is sent, mended or falls due")
             if undelivered(config.store):
                 say("nothing to release; delivering the receipts that could not be delivered before")
                 warnings += _undelivered(

@@ -10,11 +10,16 @@ from pydantic import SecretStr
 
 from expectations.load import PLANS, load_plan
 from expectations.model import Plan
+from warehouse.releases import KEEP, Keep
 from warehouse.store import Store
 
 ROOT = Path(__file__).parent.parent
 CREDENTIAL = "WALLCHART_CREDENTIAL_"
 NOTIFY = "WALLCHART_NOTIFY"
+
+
+class SettingsError(Exception):
+    """A variable of the environment that cannot be understood: which, and what it should be."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,8 @@ class Settings:
     file://<data>/dropbox?receipts=yes). WALLCHART_CREDENTIAL_<name>_<what>: what a source logs in with. WALLCHART_NOTIFY,
     WALLCHART_NOTIFY_<DEPARTMENT>: apprise URLs, separated by white space, by which the office and a department are told.
     WALLCHART_PLAN: a plan's folder, or its name under expectations/plans (default shenyang-2022). WALLCHART_PLAN_TEXTS:
-    folder of the plans' texts, to check the clauses against."""
+    folder of the plans' texts, to check the clauses against. WALLCHART_KEEP_DAYS, WALLCHART_KEEP_RELEASES: how long a
+    release is kept after a newer one took its place, and how many are kept at least (default 7 and 7)."""
 
     data: Path
     sources: list[str]
@@ -31,6 +37,7 @@ class Settings:
     recipients: dict[str, SecretStr]  # addresses by department, those of the office under ""
     plan_folder: Path
     plan_texts: Path
+    keep: Keep = KEEP
 
     @property
     def store(self) -> Store:
@@ -61,4 +68,12 @@ def settings() -> Settings:
         if k == NOTIFY or k.startswith(NOTIFY + "_")
     }
     texts = Path(os.environ.get("WALLCHART_PLAN_TEXTS") or ROOT.parent / "shared" / "plan")
-    return Settings(data, sources, credentials, recipients, folder, texts)
+    keep = Keep(_number("WALLCHART_KEEP_DAYS", KEEP.days), _number("WALLCHART_KEEP_RELEASES", KEEP.releases))
+    return Settings(data, sources, credentials, recipients, folder, texts, keep)
+
+
+def _number(variable: str, default: int) -> int:
+    said = os.environ.get(variable) or str(default)
+    if not said.isascii() or not said.isdecimal():
+        raise SettingsError(f"{variable} is {said!r}: write a whole number, 0 or more")
+    return int(said)

@@ -65,3 +65,4 @@ def show(config: Settings, night: Night) -> None:
         [(name,)] = con.execute("select release from release").fetchall()
     console.print(f"Release {name}")
     console.print(f"Warehouse: {warehouse}", soft_wrap=True)
+    console.print(f"Wall chart: {config.store.reports / 'wallchart.html'}", soft_wrap=True)

@@ -1,7 +1,8 @@
 """What a kept figure is compared with: its deadline, the plan's range, its own history, the figures that it follows from.
 
-Here: `standing`, what figures are compared with; the table `kept`, one row a kept row of the months asked for; and the table
-`across`, for the rules across submissions. Not here: the rules that read it (expectations.suites).
+Here: `standing`, what figures are compared with; the table `kept`, one row a kept row of the months asked for; the table
+`across`, for the rules across submissions; and `beside_published`, its part on published figures with what M04 found.
+Not here: the rules that read it (expectations.suites).
 All comparison is with figures that now stand (the latest vintage), so that the order of arrival makes no difference.
 """
 
@@ -49,9 +50,20 @@ def kept(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) ->
 
 
 def across(con: duckdb.DuckDBPyConnection) -> None:
-    """Table across: obligations, and current figures beside others on the same thing. Expects the inputs of the marts and
-    the mart obligation."""
+    """Table across: obligations, and current figures beside others on the same thing; table publication: each published
+    figure, and whether it is the one that `counts`. Expects the inputs of the marts and the mart obligation."""
     con.execute(ACROSS)
+
+
+def beside_published(con: duckdb.DuckDBPyConnection, apart: str) -> None:
+    """Table beside_published: department, publication, whether the two figures are `apart` (the predicate of rule M04, given
+    by its class) and the finding, where one fired. Expects across, and finding as the rules across submissions left it."""
+    con.execute(f"""
+        create table beside_published as
+        select a.publication, a.department, {apart} as apart, f.finding, f.confirmed
+        from across a left join finding f on f.row_id = a.row_id and f.rule = 'M04'
+        where a.against = 'published'
+    """)
 
 
 # The figures that now stand. Texts are looked up once: a series is a department's figures of an indicator and area, dated a
@@ -258,6 +270,15 @@ left join replacing v using (department, indicator, area, period, measure, value
 # another department's figure (M03) and the published one (M04), each as an interval by the precision in which it was given.
 # Of millions of obligations only those not met have anything said of them.
 ACROSS = """
+-- of several publications of one figure the final goes before the preliminary, the exact before the approximate, and then
+-- the latest: that one counts, and M04 judges by it alone
+create table publication as
+select row_number() over (order by indicator, area, period, measure, preliminary, approximate, published_on desc nulls last, tier,
+        publisher, value)::integer as publication,
+    row_number() over (partition by indicator, area, period, measure
+        order by preliminary, approximate, published_on desc nulls last, tier, publisher, value) = 1 as counts,
+    p.*, case when approximate then abs(value) * about_tolerance else 0 end as loose
+from published p cross join threshold;
 create or replace table figure_now as
 with compared as (
     select indicator from indicator where adds_up
@@ -295,11 +316,11 @@ where l.leads and not c.leads
 union all by name
 select 'published' as against, c.*, b.value as other_value, b.value - b.rounding - b.loose as other_low, b.value + b.rounding + b.loose as other_high,
     b.value::varchar || ' ' || b.unit || ' (' || b.publisher || coalesce(', ' || b.published_on::varchar, '')
-        || case when b.preliminary then ', 初步 preliminary' else '' end || ')' as other_text, b.publisher as other_source
+        || case when b.preliminary then ', 初步 preliminary' else '' end || ')' as other_text, b.publisher as other_source,
+    b.publication, b.counts
 from figure_now c
-join (select p.*, case when approximate then abs(value) * (select about_tolerance from threshold) else 0 end as loose from published p) b
-    using (indicator, area, period, measure);
-create table across as
+join publication b using (indicator, area, period, measure);
+create table across_told as
 with explained as (
     select distinct department, indicator, area, period, value, true as explained from judged_row where kept and explained and value is not null
 )
@@ -309,11 +330,13 @@ select row_number() over () as row_id, * from (
         strftime(o.period_end, '%Y-%m') as month, p.zone, null::varchar as value_text
     from obligation o cross join plan p where o.state = 'missing'
     union all by name
-    select state, received_at, false as explained, strftime(period_end, '%Y-%m') as month from obligation where state <> 'missing'
-    union all by name
-    select against, department, indicator, area, period, value, rounding, other_value, other_low, other_high, other_text, other_source,
+    select against, department, indicator, area, period, value, rounding, other_value, other_low, other_high, other_text, other_source, publication, counts,
         null::varchar as submission, path, sheet, row_number, '数值 value' as column_name, coalesce(x.explained, false) as explained, month,
         value::varchar || ' ' || unit as value_text
     from across_figure left join explained x using (department, indicator, area, period, value)
-)
+);
+create view across as
+from across_told
+union all by name
+select state, received_at, false as explained, strftime(period_end, '%Y-%m') as month from obligation where state <> 'missing'
 """

@@ -40,7 +40,7 @@ def statements(*, synthetic: bool) -> str:
     """SQL that comments every table and column of the attached file and makes schema zh and the macros."""
     said = [f"create schema if not exists zh; {MACROS}"]
     for name, table in tables().items():
-        label = SYNTHETIC if synthetic and name in FROM_DEPARTMENTS else ""
+        label = SYNTHETIC if synthetic and ("synthetic" in table.columns or name == "rule") else ""
         said.append(f"comment on table {_id(name)} is {_text(label + table.comment)}")
         said += [f"comment on column {_id(name)}.{_id(c)} is {_text(k.comment)}" for c, k in table.columns.items()]
         chosen = ", ".join(f"{_id(c)} as {_id(k.zh)}" for c, k in table.columns.items())
@@ -50,19 +50,6 @@ def statements(*, synthetic: bool) -> str:
             f"comment on column zh.{_id(table.zh)}.{_id(k.zh)} is {_text(k.comment)}" for k in table.columns.values()
         ]
     return ";\n".join(said)
-
-
-FROM_DEPARTMENTS = {
-    "submission",
-    "finding",
-    "observation",
-    "obligation",
-    "reminder",
-    "progress",
-    "scorecard",
-    "capability_score",
-    "rule",
-}
 
 
 def markdown() -> str:

@@ -187,7 +187,8 @@ def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) ->
     when which of the submissions spoke again; table withdrawal: when which was withdrawn."""
     with ledger(store) as db:
         submissions = db.execute(
-            "select distinct s.submission, s.department, s.path, s.received_at, s.reason is not null from submission s"
+            "select distinct s.submission, s.department, s.path, s.received_at, s.reason is not null, coalesce(s.synthetic, 0) <> 0"
+            " from submission s"
             " join submission_month m using (submission)"
             f" where s.fault_rule is null and m.month in ({', '.join('?' * len(months))})",
             list(months),
@@ -208,6 +209,7 @@ def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) ->
                 "path": pl.String,
                 "received_at": pl.Datetime("us", "UTC"),
                 "reasoned": pl.Boolean,
+                "synthetic": pl.Boolean,
             },
             orient="row",
         ).to_arrow(),
@@ -217,7 +219,7 @@ def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) ->
     con.execute(
         f"""
         create or replace table raw as
-        select r.*, s.department, s.path, s.received_at, s.reasoned,
+        select r.*, s.department, s.path, s.received_at, s.reasoned, s.synthetic,
                (s.received_at at time zone (select zone from plan))::date as received_on
         from {source} r join _submission s using (submission)
         where r.month in (select unnest($months))
@@ -330,8 +332,8 @@ create or replace view resolved as
 select
     f.row_id, f.submission, f.department, f.path, f.received_at, f.received_on, f.month, f.sheet, f.row_number,
     f.column_name, f.form, f.indicator_text, f.name_text, f.period_text, f.area_text, f.value_text, f.unit_text,
-    f.measure_text, f.self_text, f.surplus_text, f.value_suffix, f.period_end, f.reasoned,
-    coalesce(trim(f.note_text), '') <> '' as explained,
+    f.measure_text, f.self_text, f.surplus_text, f.value_suffix, f.period_end, f.reasoned, f.synthetic,
+    coalesce(trim(f.note_text), '') <> '' as explained, nullif(trim(f.note_text), '') as note,
     x.code_indicator, x.code_name, x.indicator,
     i.lead_department, i.frequency, i.unit as own_unit, i.measure as own_measure, i.possible_low, i.possible_high,
     coalesce(i.whole_number, false) as whole_number,
@@ -371,8 +373,8 @@ left join stated_unit u on u.unit_text is not distinct from f.unit_text and u.va
 create or replace view placed as
 select r.* exclude (converted, conversion, stated_rounding, period_start, stated_span, cumulative, own_span),
     case when r.unit_state in ('own', 'other counter') and r.value_state = 'figure' then r.converted end as value,
-    -- "about 85" is as wide as policy says
-    case when r.value_state = 'figure' then greatest(r.stated_rounding * r.conversion,
+    -- "about 85" is as wide as policy says; of what is counted whole, ten and eleven are two figures
+    case when r.value_state = 'figure' then greatest(r.stated_rounding * r.conversion * if(r.whole_number and r.stated_rounding * r.conversion <= 0.5, 0.5, 1),
         case when r.approximate then abs(r.converted) * (select about_tolerance from threshold) else 0 end) end as rounding,
     d.period, d.period_start as known_start, ia.area is not null as area_reported
 from resolved r
@@ -445,7 +447,8 @@ where l.row_id = j.row_id and l.value <> j.value
 OBSERVE = """
 create or replace view kept_figure as
     select row_id, indicator, area, period, known_start as period_start, period_end, measure, value, rounding, own_unit as unit, department, submission,
-        sheet, row_number, received_at as known_from, approximate, nullif(trim(self_text), '') as self_assessed, month, column_name,
+        sheet, row_number, received_at as known_from, approximate, nullif(trim(self_text), '') as self_assessed, synthetic, month,
+        column_name,
         hash(department, indicator, area, period, measure) as key
     from (
         from verdict
@@ -468,7 +471,7 @@ with given as (
     union all by name
     -- from its withdrawal on, what stands without it: the latest before it that was not withdrawn itself, or nothing
     select b.row_id, e.indicator, e.area, e.period, e.period_start, e.period_end, e.measure, b.value, b.rounding, e.unit, e.department,
-        b.submission, b.sheet, b.row_number, e.withdrawn_at as known_from, b.approximate, b.self_assessed, e.month
+        b.submission, b.sheet, b.row_number, e.withdrawn_at as known_from, b.approximate, b.self_assessed, b.synthetic, e.month
     from events e
     left join events b on b.department = e.department and b.indicator = e.indicator and b.area = e.area and b.period = e.period
         and b.measure = e.measure and b.known_from <= e.withdrawn_at and coalesce(b.withdrawn_at > e.withdrawn_at, true)
@@ -497,7 +500,7 @@ update judged set news = false where row_id in (
 WRITTEN = {
     "row": "select submission, department, path, received_at, month, sheet, row_number, column_name, indicator, area, period,"
     " period_end, measure, value, rounding, value_state, value_text, unit_text, value_suffix, own_unit, frequency, approximate,"
-    " unit_state, explained, reasoned, kept, kept and news and value is not null as news,"
+    " unit_state, explained, note, reasoned, kept, kept and news and value is not null as news,"
     " exists (from withdrawal w where w.submission = verdict.submission and not exists ("
     "from sent_again a where a.submission = w.submission and a.received_at > w.withdrawn_at)) as withdrawn"
     " from verdict where month = '{month}' order by submission, sheet, row_number, column_name",

@@ -5,7 +5,6 @@ Readers hold a path through `current`; a reader that has a release open keeps it
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -21,62 +20,82 @@ from typing import Any
 import duckdb
 
 from expectations.model import Plan
-from warehouse import dictionary, marts
+from warehouse import changes, dictionary, marts
 from warehouse.judge import stale_months
-from warehouse.store import Store, quoted
+from warehouse.releases import (
+    KEEP,
+    Keep,
+    ReleaseError,
+    current,
+    damage,
+    named,
+    point,
+    prune,
+    releases,
+    remove,
+    rolled_back,
+    sha256,
+    standing_back,
+    sync,
+)
+from warehouse.store import Store, connect, quoted
 from warehouse.version import code_version
 
 STORAGE_VERSION = "v1.0.0"  # readable by every DuckDB client since 1.0
-KEEP = 7  # releases, besides any younger than KEEP_DAYS
-KEEP_DAYS = 7
 
 Progress = Callable[[str], None]
 
 
-class ReleaseError(Exception):
-    """A release that is not published: why. The last release still stands."""
-
-
 @dataclass(frozen=True)
 class Release:
+    """`base`: the release that was current before, None for the first. `changed`: rows of release_change against it, by
+    table and reason."""
+
     release: str
     path: Path
     rows: dict[str, int]
     input_digest: str
-
-
-def current(store: Store) -> dict[str, Any] | None:
-    """The manifest of the current release, or None where there is none yet."""
-    manifest = store.warehouse / "current" / "manifest.json"
-    return json.loads(manifest.read_text("utf-8")) if manifest.exists() else None
+    base: str | None
+    changed: list[dict[str, Any]]
 
 
 def pending(store: Store, plan: Plan, as_of: dt.datetime) -> tuple[list[str], bool]:
-    """What there is to do at `as_of`: months to judge anew, and whether a release is due."""
+    """What there is to do at `as_of`: months to judge anew, and whether a release is due: where the inputs are neither
+    those of the current release nor those of one that somebody went back from."""
     months = stale_months(store, plan)
     released = current(store)
-    return months, bool(months) or released is None or released["input_digest"] != marts.input_digest(
-        store, plan, as_of
-    )
+    done = {*rolled_back(store).values(), released["input_digest"] if released else None}
+    return months, bool(months) or released is None or marts.input_digest(store, plan, as_of) not in done
 
 
-def publish(store: Store, plan: Plan, progress: Progress = lambda _: None) -> Release:
+def publish(store: Store, plan: Plan, progress: Progress = lambda _: None, keep: Keep = KEEP) -> Release:
     """Builds a release from the store's marts and makes it current. Raises ReleaseError, and then nothing has changed.
 
     The release is named after the time as of which its marts were made.
     """
     with store.writing():
+        if not (store.marts / "made.json").exists():
+            raise ReleaseError("the marts are not whole; materialize them first")
         made = json.loads((store.marts / "made.json").read_text())
         as_of, digest = dt.datetime.fromisoformat(made["as_of"]), made["input_digest"]
-        name = f"{as_of.astimezone(dt.UTC):%Y%m%dT%H%M%S%fZ}-{digest[:8]}"
-        releases, staging = store.warehouse / "releases", store.warehouse / ".staging"
-        if (releases / name).exists():  # these very marts were released, and perhaps the link was not moved
-            _point(store, name)
+        for left, inputs in rolled_back(store).items():
+            if inputs == digest:
+                raise ReleaseError(
+                    f"the marts are made of the inputs of {left}, which was rolled back: mend what was wrong with it, or"
+                    f" make it current again with `wallchart rollback {left}`"
+                )
+        name = named(as_of, digest)
+        target, staging = store.warehouse / "releases" / name, store.warehouse / ".staging"
+        if target.exists():  # these very marts were released, and perhaps the link was not moved
+            point(store, name)
             return _standing(store, name)
+        if back := standing_back(store):
+            progress(f"{back.now} was current since {back.left} was rolled back: the inputs have changed since")
         _clear(staging)
         folder = staging / f"{name}-{os.getpid()}"
         (folder / "marts").mkdir(parents=True)
         _check_space(store)
+        base = _base(store, progress)
         progress(f"building release {name}")
         facts = {
             "release": name,
@@ -84,29 +103,55 @@ def publish(store: Store, plan: Plan, progress: Progress = lambda _: None) -> Re
             "plan_revision": plan.head.revision,
             "code_version": code_version(),
             "input_digest": digest,
+            "plan": plan.head.plan,
+            "plan_digest": hashlib.sha256(plan.model_dump_json(exclude={"policy", "digest"}).encode()).hexdigest(),
+            "policy_digest": hashlib.sha256(plan.policy.model_dump_json().encode()).hexdigest(),
+            "base": base.facts["release"] if base else None,
         }
-        tables = _build(store, folder, facts)
+        tables, changed = _build(store, folder, facts, base)
         _verify(folder / "warehouse.duckdb", tables)
-        manifest = {**facts, "plan": plan.head.plan, "tables": tables}
+        manifest = {**facts, "changed": changed, "tables": tables}
         (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", "utf-8")
         _seal(folder)
-        releases.mkdir(parents=True, exist_ok=True)
-        os.rename(folder, releases / name)
-        os.chmod(releases / name, 0o555)
-        _point(store, name)
-        _prune(store, as_of)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(folder, target)
+        os.chmod(target, 0o555)
+        sync(target.parent)
+        point(store, name)
+        prune(store, keep, as_of)
         return _standing(store, name)
+
+
+def _base(store: Store, progress: Progress) -> changes.Side | None:
+    """The release to compare with: the current one, where its tables are whole."""
+    now = next((r for r in releases(store) if r.current), None)
+    if now is None:
+        return None
+    if wrong := damage(now.folder, changes.READ):
+        progress(f"what changed against {now.release} cannot be told: it is damaged, {wrong}")
+        return None
+    return changes.Side(now.folder, now.manifest)
 
 
 def _standing(store: Store, name: str) -> Release:
     manifest = json.loads((store.warehouse / "releases" / name / "manifest.json").read_text("utf-8"))
     rows = {t["table"]: t["rows"] for t in manifest["tables"]}
-    return Release(name, store.warehouse / "current" / "warehouse.duckdb", rows, manifest["input_digest"])
+    return Release(
+        name,
+        store.warehouse / "current" / "warehouse.duckdb",
+        rows,
+        manifest["input_digest"],
+        manifest.get("base"),
+        manifest.get("changed", []),
+    )
 
 
-def _build(store: Store, folder: Path, facts: dict[str, Any]) -> list[dict[str, Any]]:
-    with duckdb.connect() as con:
-        con.execute("set timezone = 'UTC'")
+def _build(
+    store: Store, folder: Path, facts: dict[str, Any], base: changes.Side | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The file and the Parquet beside it. Returns each table's rows and digest, and what changed against `base`."""
+    with connect(folder.parent / "spill") as con:
+        con.execute("set preserve_insertion_order = true")
         con.execute(f"attach '{quoted(folder / 'warehouse.duckdb')}' as w (storage_version '{STORAGE_VERSION}'); use w")
         tables = []
         for table in marts.TABLES:
@@ -116,17 +161,22 @@ def _build(store: Store, folder: Path, facts: dict[str, Any]) -> list[dict[str, 
             beside = folder / "marts" / table
             beside.mkdir()
             _link(source, beside / f"{table}.parquet")
-            con.execute(f"create table \"{table}\" as select * from read_parquet('{quoted(source)}')")
-            tables.append(_counted(con, table))
+            rows = f"read_parquet('{quoted(source)}')"
+            con.execute(f'create table "{table}" as from {rows}')
+            tables.append(_counted(con, table, rows))
         con.execute(
             "create table release as select $release as release, $built_at::timestamptz as built_at,"
             " $plan_revision::integer as plan_revision, $code_version as code_version, $input_digest as input_digest,"
             ' $tables::struct("table" varchar, "rows" bigint, digest varchar)[] as tables',
-            {**facts, "tables": tables},
+            {k: facts[k] for k in ("release", "built_at", "plan_revision", "code_version", "input_digest")}
+            | {"tables": tables},
         )
-        beside = folder / "marts" / "release"
-        beside.mkdir()
-        con.execute(f"copy release to '{quoted(beside / 'release.parquet')}' (format parquet)")
+        told = {t: folder / "marts" / t / f"{t}.parquet" for t in ("release", "release_change")}
+        for file in told.values():
+            file.parent.mkdir()
+        con.execute(f"copy release to '{quoted(told['release'])}' (format parquet)")
+        changed = changes.write(base, changes.Side(folder, facts), told["release_change"], store.spill)
+        con.execute(f"create table release_change as from read_parquet('{quoted(told['release_change'])}')")
         synthetic = con.execute("select coalesce(bool_or(synthetic), false) from submission").fetchall()[0][0]
         con.execute("begin")  # some hundred comments are one write to the disk, not one each
         con.execute(dictionary.statements(synthetic=synthetic))
@@ -135,18 +185,19 @@ def _build(store: Store, folder: Path, facts: dict[str, Any]) -> list[dict[str, 
     leftover = list(folder.glob("*.wal"))
     if leftover:
         raise ReleaseError(f"{leftover[0].name} was left behind: the file is not whole")
-    return tables
+    return tables, changed
 
 
-def _counted(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
-    """Row count and a digest of the rows, whatever their order."""
-    [(rows, total)] = con.execute(f'select count(*), coalesce(sum(hash(t)), 0)::varchar from "{table}" t').fetchall()
-    return {"table": table, "rows": rows, "digest": hashlib.sha256(f"{rows} {total}".encode()).hexdigest()[:16]}
+def _counted(con: duckdb.DuckDBPyConnection, table: str, rows: str) -> dict[str, Any]:
+    """How many rows there are and a digest of them, whatever their order: what the table must hold."""
+    [(count, total)] = con.execute(f"select count(*), coalesce(sum(hash(t)), 0)::varchar from {rows} t").fetchall()
+    return {"table": table, "rows": count, "digest": hashlib.sha256(f"{count} {total}".encode()).hexdigest()[:16]}
 
 
 CHECK = """
 import json, sys, hashlib, duckdb
-con = duckdb.connect(sys.argv[1], read_only=True)
+con = duckdb.connect(sys.argv[1], read_only=True, config={"memory_limit": "1GB"})
+con.execute("set enable_progress_bar = false")  # it would be printed: a process without a file counts as interactive
 found = []
 for t in json.loads(sys.argv[2]):
     rows, total = con.execute(f'select count(*), coalesce(sum(hash(t)), 0)::varchar from main."{t}" t').fetchone()
@@ -170,16 +221,15 @@ def _seal(folder: Path) -> None:
     sums = []
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     for path in files:
-        with open(path, "rb") as stream:
-            sums.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {path.relative_to(folder).as_posix()}\n")
+        sums.append(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n")
     (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")
     for path in [*files, folder / "SHA256SUMS"]:
         os.chmod(path, 0o444)
-        _sync(path)
+        sync(path)
     for path in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
-        _sync(path)
+        sync(path)
         os.chmod(path, 0o555)
-    _sync(folder)
+    sync(folder)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -189,23 +239,6 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _point(store: Store, name: str) -> None:
-    beside = store.warehouse / f".current-{os.getpid()}"
-    with contextlib.suppress(FileNotFoundError):
-        beside.unlink()
-    beside.symlink_to(Path("releases") / name, target_is_directory=True)
-    os.replace(beside, store.warehouse / "current")
-    _sync(store.warehouse)
-
-
 def _check_space(store: Store) -> None:
     needed = 4 * sum(p.stat().st_size for p in store.marts.glob("*.parquet")) + (16 << 20)
     free = shutil.disk_usage(store.warehouse).free
@@ -213,22 +246,7 @@ def _check_space(store: Store) -> None:
         raise ReleaseError(f"{free >> 20} MiB free under {store.warehouse}, a release needs {needed >> 20}: make room")
 
 
-def _prune(store: Store, now: dt.datetime) -> None:
-    """Removes releases beyond KEEP that are older than KEEP_DAYS; never the current one."""
-    kept = os.readlink(store.warehouse / "current").rpartition("/")[2]
-    releases = sorted((p for p in (store.warehouse / "releases").iterdir() if p.is_dir()), reverse=True)
-    for old in releases[KEEP:]:
-        if old.name != kept and now.timestamp() - old.stat().st_mtime > KEEP_DAYS * 86400:
-            _remove(old)
-
-
 def _clear(staging: Path) -> None:
     """What a killed run left behind."""
     for left in staging.iterdir() if staging.exists() else []:
-        _remove(left)
-
-
-def _remove(folder: Path) -> None:
-    for path in [folder, *(p for p in folder.rglob("*") if p.is_dir())]:
-        os.chmod(path, 0o755)
-    shutil.rmtree(folder)
+        remove(left)

@@ -9,8 +9,10 @@ receipts/<department>/…      the answers to submissions, and receipts.sqlite, 
 templates/<period>/…         fill-in workbooks, one a department
 notices/messages.sqlite      which reminders were sent, and which wait
 warehouse/                   releases, and the link `current`
+sdmx/                        the same figures as SDMX, a folder a release, and the link `current`
+reports/                     pages and documents for people, made from a release
 gx/                          Great Expectations: suites, validation results, and their pages (site/)
-.spill/                      what judging cannot hold in memory, while it runs
+.spill/                      what judging and the marts cannot hold in memory, while they run
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,14 @@ class Store:
         return self.root / "warehouse"
 
     @property
+    def sdmx(self) -> Path:
+        return self.root / "sdmx"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
     def gx(self) -> Path:
         return self.root / "gx"
 
@@ -78,11 +87,12 @@ class Store:
 def write_whole(path: Path, content: bytes) -> None:
     """The file with all its content or not at all, whatever kills the process."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as beside:
-        beside.write(content)
-        beside.flush()
-        os.fsync(beside.fileno())
-    os.replace(beside.name, path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with open(beside, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(beside, path)
 
 
 MEMORY = (2.5, 0.6)  # GB that a connection with a folder to spill into holds at least, and GB a thread

@@ -201,6 +201,7 @@ def test_obligations_are_unique_and_in_order(plan: Plan) -> None:
     assert key.is_unique().all()
 
 
+@pytest.mark.slow
 def test_an_extension_moves_lateness(plan: Plan, tmp_path: Path) -> None:
     """Q07 and M01 follow: what came after the deadline and before the extension's end is in time, what did not come
     is not missing yet."""

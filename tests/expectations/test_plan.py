@@ -80,7 +80,7 @@ def test_targets_stand_in_the_order_of_the_text(plan: Plan) -> None:
 def test_a_text_that_moved_is_noticed(plan: Plan, text: str) -> None:
     faults = misplaced_clauses(plan, "\n" + text)
     assert "sha256" in faults[0]
-    assert len(faults) == 1 + len(plan.targets)
+    assert len(faults) == 1 + len(plan.targets) + len(plan.head.indices)
 
 
 def test_a_figure_that_the_text_lost_is_not_made_up(plan: Plan) -> None:

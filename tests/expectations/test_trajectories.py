@@ -240,6 +240,7 @@ def test_when_due_a_target_is_achieved_or_missed_by_its_own_words(drawn: list[Ca
             assert row["status"] == ("achieved" if case.meets(city()) else "missed"), case
 
 
+@pytest.mark.slow
 @unshrunk
 @given(st.lists(cases(BOTH_WAYS), min_size=16, max_size=16))
 def test_a_mirrored_target_stands_as_its_image(drawn: list[Case]) -> None:
@@ -268,6 +269,7 @@ def test_a_mirrored_target_stands_as_its_image(drawn: list[Case]) -> None:
             assert (None if one[figure] is None else -one[figure]) == image[figure], (case, figure)
 
 
+@pytest.mark.slow
 @unshrunk
 @given(
     st.lists(cases(ALL), min_size=16, max_size=16),

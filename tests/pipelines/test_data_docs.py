@@ -4,6 +4,8 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from tests.pipelines.conftest import run_job
 from warehouse import validations
 
@@ -33,6 +35,7 @@ def test_a_month_leads_to_its_pages(released: SimpleNamespace):
             assert (page.parent / link).exists()
 
 
+@pytest.mark.slow
 def test_pages_that_cannot_be_built_fail_their_check_and_nothing_else(released: SimpleNamespace):
     site = released.store.gx / "site"
     aside = site.rename(site.with_name("aside"))

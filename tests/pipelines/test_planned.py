@@ -20,7 +20,7 @@ def small(plan: Plan) -> Plan:
     return plan.model_copy(
         update={
             "targets": [own],
-            "head": plan.head.model_copy(update={"text_sha256": digest}),
+            "head": plan.head.model_copy(update={"text_sha256": digest, "indices": []}),
             "policy": plan.policy.model_copy(update={"resolutions": []}),
             "numerals": [],
         }

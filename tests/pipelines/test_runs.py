@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import dagster as dg
 import duckdb
+import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus as Resolved
 
 from tests.pipelines.conftest import look, run_job, warehouse
@@ -116,6 +117,7 @@ def test_loading_the_definitions_does_not_import_great_expectations(city):
     assert said.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_the_command_line_runs_the_night_once_and_then_finds_nothing_new(tmp_path):
     environment = os.environ | {"WALLCHART_DATA": str(tmp_path / "data")}
     command = [sys.executable, "-m", "pipelines.cli", "run"]
@@ -130,6 +132,7 @@ def test_the_command_line_runs_the_night_once_and_then_finds_nothing_new(tmp_pat
     assert rows(tmp_path / "data", "select release from release") == standing
 
 
+@pytest.mark.slow
 def test_a_missing_source_is_named_and_the_run_says_what_to_do(tmp_path):
     environment = os.environ | {"WALLCHART_DATA": str(tmp_path / "data"), "WALLCHART_SOURCES": "file:///no/such/folder"}
     command = [sys.executable, "-m", "pipelines.cli", "run"]

@@ -59,6 +59,7 @@ def fingerprint(root: Path) -> dict[str, tuple[str, float]]:
     }
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_and_times(plan: Plan, root: Path, tmp_path: Path) -> None:
     paths = write_samples(plan, tmp_path)
     assert fingerprint(tmp_path) == fingerprint(root)
@@ -67,6 +68,7 @@ def test_same_seed_same_bytes_and_times(plan: Plan, root: Path, tmp_path: Path) 
     assert fingerprint(tmp_path) == fingerprint(root)
 
 
+@pytest.mark.slow
 def test_another_seed_other_figures(plan: Plan, root: Path, tmp_path: Path) -> None:
     write_samples(plan, tmp_path, seed=7)
     theirs, ours = fingerprint(tmp_path), fingerprint(root)
@@ -74,6 +76,7 @@ def test_another_seed_other_figures(plan: Plan, root: Path, tmp_path: Path) -> N
     assert sum(theirs[f] == ours[f] for f in ours) < len(ours) / 10
 
 
+@pytest.mark.slow
 def test_a_department_appended_changes_no_other(plan: Plan, root: Path, tmp_path: Path) -> None:
     newcomer = Department(department="newcomer", name_zh="市新部门", name_en="Newcomer")
     write_samples(plan.model_copy(update={"departments": [*plan.departments, newcomer]}), tmp_path)

@@ -88,6 +88,7 @@ def test_what_was_withdrawn_and_is_sent_again_counts_again(
     assert [o["value"] for o in current] == [30.0]
 
 
+@pytest.mark.slow
 def test_a_certified_quarter_says_when_its_figures_changed_since(night: Callable[..., Night], book: Plan) -> None:
     first = night({"works/a.csv": visits(("2024-03", 30))}, {"works/a.csv": at("2024-04-10")}, plan=book)
     done = certify(first.store, book, "works", "2024Q1", "head of statistics", at("2024-04-20"))

@@ -22,13 +22,13 @@ from warehouse import compared
 from warehouse.findings import FINDING_TABLE, Verdict, evaluate
 from warehouse.judge import plan_tables
 from warehouse.ledger import ledger
-from warehouse.store import Store, connect, copy_to, files_sql, write_whole
+from warehouse.store import Store, connect, copy_to, files_sql, quoted, write_whole
 from warehouse.version import code_version
 
 FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", "target_version", "published", "baseline", "period",
-             "trajectory", "pace", "status_credit", "scorecard_weight"]  # fmt: skip
-MADE = ["observation", "obligation", "reminder", "finding", "submission", "progress", "capability_score", "scorecard",
-        "filing", "rule"]  # fmt: skip
+             "trajectory", "pace", "forecast_policy", "status_credit", "scorecard_weight", "score_rule", "score_weight", "index_dimension"]  # fmt: skip
+MADE = ["observation", "explanation", "obligation", "reminder", "finding", "submission", "progress", "forecast", "reporting",
+        "score_part", "capability_score", "scorecard", "index_score", "sensitivity", "filing", "rule", "reconciliation"]  # fmt: skip
 TABLES = [*FROM_PLAN, *MADE]
 
 Progress = Callable[[str], None]
@@ -54,25 +54,30 @@ def sql(table: str) -> str:
 
 def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lambda _: None) -> Made:
     """Makes every mart as it stands at `as_of` (timezone-aware) and writes each to the store, whole or not at all."""
-    from expectations.suites import ACROSS
+    from expectations.suites import ACROSS, APART
 
     with store.writing(), connect(store.spill) as con:
+        (store.marts / "made.json").unlink(missing_ok=True)  # from here on they are not whole
         inputs(con, store, plan, as_of)
-        con.execute(f"create table obligation as {sql('obligation')}")
+        _made(con, store, "obligation", progress)
+        con.execute("drop table obligation_due")
         compared.across(con)
         con.execute(FINDING_TABLE)
         verdicts = evaluate(con, store, plan, "across", ACROSS, None)
-        con.execute("insert into stored_finding by name select * exclude (row_id) from finding; drop table finding")
+        compared.beside_published(con, APART)
+        con.execute("drop view across; drop table across_told; alter table finding rename to found_across")
         con.execute("insert into stored_evaluated by name from evaluated")
+        found = [f"from {t}" for t in ("found_across", "found_in_file", "validity", "quality") if _has(con, t)]
+        con.execute(f"create view stored_finding as {' union all by name '.join(found)}")
         con.execute("drop table rule")
         for table in MADE:
             if table != "obligation":
-                progress(f"making {table}")
-                con.execute(f"create table {table} as {sql(table)}")
+                _made(con, store, table, progress)
+        for table in FROM_PLAN:
+            copy_to(con, f'from "{table}"', store.marts / f"{table}.parquet")
         made = {"as_of": as_of.astimezone(dt.UTC).isoformat(), "input_digest": input_digest(store, plan, as_of)}
         rows, preview = {}, {}
         for table in TABLES:
-            copy_to(con, f'select * from "{table}"', store.marts / f"{table}.parquet")
             [(rows[table],)] = con.execute(f'select count(*) from "{table}"').fetchall()
             preview[table] = con.sql(f'select * from "{table}" limit 10').pl()
         write_whole(store.marts / "made.json", json.dumps(made).encode())
@@ -85,6 +90,27 @@ def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lamb
             con.sql(ODD_TARGETS).pl(),
             con.sql(HEALTH).pl(),
         )
+
+
+IN_ORDER = ("observation",)  # made of one table that rests in the order that the mart asks for
+
+
+def _made(con: duckdb.DuckDBPyConnection, store: Store, table: str, progress: Progress) -> None:
+    """Writes the mart as Parquet, row by row as it comes, and gives the marts that read it a view: none is ever held whole.
+
+    The largest, observation, is in its order already: sorting would cost more than making it. DuckDB keeps the order of what
+    it reads, but not through a join.
+    """
+    progress(f"making {table}")
+    query, file = sql(table), store.marts / f"{table}.parquet"
+    if table in IN_ORDER:
+        query, _, _ = query.rpartition("order by")
+    copy_to(con, query, file)
+    con.execute(f"create view \"{table}\" as from read_parquet('{quoted(file)}')")
+
+
+def _has(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    return bool(con.execute("from duckdb_columns() where table_name = ? limit 1", [table]).fetchall())
 
 
 def input_digest(store: Store, plan: Plan, as_of: dt.datetime) -> str:
@@ -112,11 +138,17 @@ def _table(con: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> Non
 
 
 def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.datetime) -> None:
-    """What the mart files read besides each other: params, landed, certification, judged_row, stored_observation, stored_finding,
-    obligation_due, reminder_due, rule_registered and the plan's tables."""
-    plan_tables(con, plan)
+    """What the mart files read besides each other: params, landed, certification, judged_row, stored_observation, found_in_file,
+    validity and quality (findings), stored_evaluated, obligation_due, reminder_due, rule_registered and the plan's tables."""
     con.execute("set preserve_insertion_order = true")
-    con.execute("alter table obligation rename to obligation_due; create table rule_registered as from rule")
+    plan_tables(con, plan, without=["obligation"])
+    for part in compiled(plan)["obligation"].iter_slices(1_000_000):  # tens of millions for a city of many areas
+        con.register("_incoming", part.to_arrow())
+        con.execute(
+            "create table if not exists obligation_due as from _incoming limit 0; insert into obligation_due from _incoming"
+        )
+        con.unregister("_incoming")
+    con.execute("create table rule_registered as from rule")
     con.execute("create table params as select ?::timestamptz as as_of", [as_of])
     con.execute(REMINDER_DUE)
     with ledger(store) as db:
@@ -141,11 +173,9 @@ def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.d
             con.execute(f"create view {table} as select * from read_parquet({files_sql(paths)})")
         elif empty:
             con.execute(f"create view {table} as select {empty} where false")
-    con.execute(FINDING_TABLE.replace("table finding", "table stored_finding").replace(", row_id bigint", ""))
     con.execute("create table stored_evaluated (month varchar, rule varchar, evaluated bigint)")
     for table in ("validity", "quality"):
         if any(store.months.glob(f"*/{table}.parquet")):
-            con.execute(f"insert into stored_finding by name select * from {table}")
             con.execute(f"insert into stored_evaluated by name select * from {table}_evaluated")
     con.execute(FILE_FINDINGS)
 
@@ -191,19 +221,21 @@ from reminder_from d cross join params p cross join plan c where d.remind_at <= 
 EMPTY_ROW = (
     "null::varchar as submission, null::varchar as department, null::timestamptz as received_at, null::varchar as month,"
     " null::varchar as indicator, null::varchar as area, null::varchar as period, null::varchar as value_state, null::boolean as kept,"
-    " null::double as value, null::boolean as explained, null::boolean as withdrawn"
+    " null::double as value, null::boolean as explained, null::boolean as withdrawn, null::date as period_end,"
+    " null::varchar as measure, null::varchar as note, null::varchar as sheet, null::integer as row_number"
 )
 EMPTY_OBSERVATION = (
     "null::varchar as indicator, null::varchar as area, null::varchar as period, null::date as period_start,"
     " null::date as period_end, null::varchar as measure, null::double as value,"
     " null::double as rounding, null::double as replaced_value, null::varchar as unit,"
     " null::varchar as department, null::varchar as submission, null::integer as row_number, null::timestamptz as known_from,"
-    " null::timestamptz as known_to, null::boolean as approximate, null::varchar as sheet, null::varchar as self_assessed"
+    " null::timestamptz as known_to, null::boolean as approximate, null::varchar as sheet, null::varchar as self_assessed,"
+    " null::boolean as synthetic"
 )
 
 # a file returned whole: what its reader said
 FILE_FINDINGS = """
-insert into stored_finding by name
+create table found_in_file as
 select substr(sha256(concat_ws('|', l.submission, l.fault_rule)), 1, 16) as finding, l.submission, l.department,
     l.fault_rule as rule, r.severity, r.weight, l.fault_sheet as sheet, l.fault_row as row_number,
     l.fault_found as value_text, l.fault_expected as expected_text,

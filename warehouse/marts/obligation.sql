@@ -5,6 +5,7 @@ with given as (
         min(received_at) as answered_at
     from judged_row
     where kept and not withdrawn and received_at <= (select as_of from params)
+      and period in (select p.period from period p where p.in_plan)  -- nothing is owed for what was before
     group by department, indicator, area, period
 )
 select

@@ -8,9 +8,30 @@
 --   pace       = the same against expected, what the trajectory asks at the period's end
 -- Where nothing is expected yet, or zero is, there is no ratio: beyond it is ahead, at it on pace, short of it far behind.
 -- Two figures that differ by less than a billionth are one figure: converting units leaves so much noise.
-with known as (
+--
+-- A forecast is of the figure at the due period, from the figures up to the row's period. What came from one figure to the
+-- next is a change; a change of the year before is what had come in the same time then.
+--   a cumulative flow   the rest of last year, times this year's growth so far; one period like last year's counts as known,
+--                       so that January alone does not decide. The year before not known: as fast as so far
+--   a stock             its mean change carried on (two periods without one count as known where the year before is not), and
+--                       of what last year's changes were beyond it as much as this year's have repeated
+--   a rate, a share, a rank, an amount of the period alone    the same without a mean change
+-- Its interval has two parts, as variances: noise, how far changes have strayed from this, grows with the way still to go;
+-- drift, how far the growth or the mean change may be wrong, with its square. Of a cumulative flow the noise is in proportion
+-- to the amount, of a count at least as of counts that come by chance, and at first what policy.forecast says, as if three
+-- periods had shown it; of the others at first that of all changes, as if two had. How often it holds: ADR 0029.
+-- Sums are of decimals, in shares of the goal, so that their order makes no difference.
+with compared_with as (
+    select indicator, area from target_version union select exceeds, area from target_version where exceeds is not null
+), wanted as (
+    -- a target's own indicator, the one that it must exceed, and the levels that growth is computed from
+    select indicator, area from compared_with
+    union
+    select i.level, c.area from compared_with c join indicator i on i.indicator = c.indicator where i.level is not null
+), known as (
     select o.*
     from observation o
+    join wanted x on x.indicator = o.indicator and x.area = o.area
     join indicator i on i.indicator = o.indicator and i.lead_department = o.department and i.measure = o.measure
     where o.known_from <= (select as_of from params)
       and (o.known_to is null or o.known_to > (select as_of from params))
@@ -45,14 +66,18 @@ with known as (
 ), owed as (
     select indicator, area, period, max(due_at) as due_at from obligation group by indicator, area, period
 ), ended as (
-    select a.*, p.period_end
+    select a.*, p.period_end, p.plan_year, round(12 * p.elapsed) as months_gone,
+        case p.span when 'month' then 1.0 when 'quarter' then 3.0 else 12.0 end as months
     from actuals a
     join indicator i on i.indicator = a.indicator
     join period p on p.period = a.period and p.span = i.span
 ), grid as (
     -- a dated task is followed up to the month in which it is due
     select t.*, i.measure, i.frequency, i.accumulates, i.unit as own_unit, p.period, p.period_end, p.period_start, p.span,
-        r.share as policy_share, r.remaining, cast(t.goal_direction as double) as d, o.due_at, q.period as due_period
+        r.share as policy_share, r.remaining, cast(t.goal_direction as double) as d, o.due_at, q.period as due_period,
+        q.period_end as due_end, q.plan_year as due_year, round(12 * q.elapsed) as due_months,
+        i.possible_low, i.possible_high, i.whole_number,
+        case p.span when 'month' then 1.0 when 'quarter' then 3.0 else 12.0 end as months
     from target_version t
     join indicator i on i.indicator = t.indicator
     join period p on p.span = i.span and p.in_plan and (i.frequency <> 'event' or p.period_start <= t.due)
@@ -74,7 +99,7 @@ with known as (
     select g.*, coalesce(c.value, a.value) as actual, coalesce(c.origin, a.origin) as origin,
         coalesce(c.submission, a.submission) as submission, coalesce(c.self_assessed, a.self_assessed) as self_assessed,
         coalesce(c.synthetic, a.synthetic, false) as synthetic,
-        b.value as year_before,
+        b.value as year_before, s.value as year_before_due,
         lag(coalesce(c.value, a.value)) over (partition by g.target order by g.period_end) as previous,
         case when g.comparator = 'exceeds' then x.value
              when g.comparator = 'between' and g.d < 0 then g.goal_high
@@ -127,8 +152,152 @@ with known as (
         met and (period_end >= due or lasting) as achieved
     from measured m
 ), judged as (
-    select p.*, min(case when achieved then period_end end) over (partition by target) as first_met_end
+    select p.*, min(case when achieved then period_end end) over (partition by target) as first_met_end,
+        max(case when actual is not null then period_end end)
+            over (partition by target order by period_end rows between unbounded preceding and current row) as last_end
     from paced p
+), told as (
+    -- fills: adds up since the year began; eases: growth of what adds up, which moves less and less as the year goes on, about
+    -- with the root of time. place is the time by which changes are measured, part where they begin anew
+    select e.*, b.value as before,
+        case when fills then e.plan_year else 0 end as part,
+        case when fills then e.months_gone / e.months when eases then sqrt(e.months_gone)
+             else (year(e.period_end) * 12 + month(e.period_end)) / e.months end as place
+    from (
+        select n.*, g.size, i.measure = 'ytd' as fills, i.measure = 'yoy' and coalesce(l.accumulates = 'flow', false) as eases
+        from ended n
+        join (
+            select indicator, area, coalesce(nullif(max(abs(goal)), 0), 1) as size from target_version group by indicator, area
+        ) g on g.indicator = n.indicator and g.area = n.area
+        join indicator i on i.indicator = n.indicator
+        left join indicator l on l.indicator = i.level
+        where n.value is not null
+    ) e
+    left join year_ago y on y.period = e.period and e.months < 12
+    left join actuals b on b.indicator = e.indicator and b.area = e.area and b.period = y.period_before
+), since as (
+    -- a cumulative figure starts from nothing; of growth that eases the year's first is no change
+    select t.*,
+        case when lag(place) over series < place then lag(value) over series when fills then 0.0 end as last_value,
+        case when lag(place) over series < place then lag(before) over series when fills then 0.0 end as last_before,
+        case when lag(place) over series < place then lag(place) over series when fills then 0.0 end as last_place
+    from told t
+    window series as (partition by indicator, area, part order by period_end)
+), change as (
+    -- in shares of the goal; a tenth of an even year in the weights, for months in which nothing came last year
+    select s.*, (value - last_value) / size as x, (before - last_before) / size as l, place - last_place as gap,
+        case when not fills then place - last_place
+             when before > 0 and before >= last_before
+             then (0.9 * (before - last_before) + 0.1 * before * (place - last_place) / place) / size end as weight
+    from since s
+), paired as (
+    select c.*, case when l is not null then x end as pair_x, case when l is not null then gap end as pair_gap,
+        x * x / gap as even, case when l is not null then x * x / weight end as xx, x * l / weight as xl, l * l / weight as ll
+    from change c
+), exact as (
+    -- beyond 10^16 is a slip that no decimal holds
+    select p.indicator, p.area, p.part, p.period_end, p.plan_year, p.fills, p.eases, p.size, p.place, p.value, p.before, p.x, p.ll,
+        case when even < 1e16 then cast(even as decimal(38, 18)) end as d_even,
+        cast(pair_gap as decimal(38, 18)) as d_gap,
+        case when abs(pair_x) < 1e16 then cast(pair_x as decimal(38, 18)) end as d_x,
+        case when abs(l) < 1e16 then cast(l as decimal(38, 18)) end as d_l,
+        case when xx < 1e16 then cast(xx as decimal(38, 18)) end as d_xx,
+        case when abs(xl) < 1e16 then cast(xl as decimal(38, 18)) end as d_xl,
+        case when ll < 1e16 then cast(ll as decimal(38, 18)) end as d_ll
+    from paired p
+), summed as (
+    select indicator, area, period_end, plan_year, fills, eases, size, place, value, value / size as y, before / size as y_before,
+        count(x) over past as changes, count(ll) over past as pairs,
+        (value - first_value(value) over past) / size as way, place - first_value(place) over past as places,
+        cast(sum(d_even) over past as double) as xx_even, cast(coalesce(sum(d_gap) over past, 0) as double) as pair_places,
+        cast(coalesce(sum(d_x) over past, 0) as double) as x_sum, cast(coalesce(sum(d_l) over past, 0) as double) as l_sum,
+        cast(coalesce(sum(d_xx) over past, 0) as double) as xx, cast(coalesce(sum(d_xl) over past, 0) as double) as xl,
+        cast(coalesce(sum(d_ll) over past, 0) as double) as ll
+    from exact
+    window past as (partition by indicator, area, part order by period_end rows between unbounded preceding and current row)
+), aimed as (
+    select j.*, f.level, f.quantile, f.least_figures, f.unrest, f.drift, f.drift_without_year_before,
+        k.fills, k.eases, k.size, k.value as reached, k.y, k.place, k.changes, k.way, k.places, k.xx_even, k.pairs, k.pair_places, k.x_sum, k.l_sum, k.xx,
+        k.xl, k.ll, k.y_before,
+        case when k.eases then sqrt(due_months) - k.place
+             else ((year(due_end) - year(last_end)) * 12 + month(due_end) - month(last_end)) / months end as ahead,
+        year_before_due / k.size as y_due, due_months / months as due_place,
+        coalesce(case when k.fills then k.y >= 0 and k.y_before >= 0 and year_before_due > 0 and year_before_due / k.size >= k.y_before
+                      else k.y_before is not null and year_before_due is not null end, false) as seasonal
+    from judged j
+    left join forecast_policy f on comparator not in ('exceeds', 'done') and kind <> 'lost' and frequency <> 'event'
+        and (period_end < due_end or (period_end = due_end and actual is null))
+    left join summed k on f.level is not null and k.indicator = j.indicator and k.area = j.area and k.period_end = j.last_end
+        and (k.plan_year = j.due_year or not (k.fills or k.eases))
+), fitted as (
+    -- usual is the variance of all changes, to a period; known what stands for one period like last year's
+    select a.*,
+        case when fills and seasonal then changes + pairs + 1 when fills then changes else changes + 1 end as figures,
+        case when fills and seasonal then y_due / due_place else 1 end as even,
+        case when fills and seasonal then y_due / due_place else 0 end as known,
+        case when fills and seasonal then y_before when fills then place end as gone,
+        case when fills and seasonal then y_due - y_before when fills then due_place - place end as rest,
+        case when accumulates = 'stock' then coalesce(way / nullif(places + case when seasonal then 0 else 2 end, 0), 0) else 0 end as slope,
+        case when accumulates = 'stock' then greatest(xx_even - way * way / nullif(places, 0), 0) / nullif(changes - 1, 0)
+             else xx_even / nullif(changes, 0) end as usual
+    from aimed a
+), grown as (
+    select f.*, (y + known) / nullif(gone + known, 0) as growth,
+        xx - 2 * slope * x_sum + slope * slope * pair_places as x2,
+        xl - slope * (x_sum + l_sum) + slope * slope * pair_places as xl2,
+        ll - 2 * slope * l_sum + slope * slope * pair_places as l2
+    from fitted f
+), repeating as (
+    select g.*,
+        case when fills and seasonal then growth
+             when not seasonal then 0
+             when accumulates = 'rate' then least(greatest(coalesce(xl2 / nullif(l2 + 2 * usual, 0), 0), 0), 1)
+             else least(greatest(coalesce((xl2 + 2 * usual) / nullif(l2 + 2 * usual, 0), 1), 0), 1) end as repeats
+    from grown g
+), straying as (
+    select r.*,
+        case when fills then 3 + case when seasonal then pairs else changes - 1 end
+             when seasonal then 2 + pairs
+             when accumulates = 'stock' then changes - 1 else changes end as freedom,
+        case when fills and seasonal
+             then (3 * (unrest * unrest * growth * even + case when whole_number then 1 / size else 0 end)
+                   + greatest(xx - 2 * growth * xl + growth * growth * ll, 0) / nullif(growth, 0)) / (3 + pairs)
+             when fills
+             then (3 * (unrest * unrest * growth + case when whole_number then 1 / size else 0 end)
+                   + greatest(xx_even / nullif(growth, 0) - y, 0)) / (2 + changes)
+             when seasonal then (2 * usual + greatest(x2 - 2 * repeats * xl2 + repeats * repeats * l2, 0)) / (2 + pairs)
+             else usual end as variance
+    from repeating r
+), spread as (
+    select s.*,
+        case when fills then growth * rest
+             else slope * ahead + case when seasonal then repeats * (y_due - y_before - slope * ahead) else 0 end end as gain,
+        case when fills then variance * growth * rest else variance * ahead end as noise,
+        case when fills then variance * growth * rest * rest / (gone + known)
+                 + case when seasonal then drift * drift else drift_without_year_before * drift_without_year_before end
+                     * growth * rest * growth * rest
+             when accumulates = 'stock' then case when seasonal then 1 else 3 end * variance * ahead * ahead / nullif(places, 0)
+             else 0 end as doubt,
+        -- Student's quantile, by its expansion in 1 / freedom
+        quantile + (quantile * quantile * quantile + quantile) / (4 * nullif(freedom, 0))
+            + (5 * quantile * quantile * quantile * quantile * quantile + 16 * quantile * quantile * quantile + 3 * quantile)
+                / (96 * nullif(freedom * freedom, 0)) as reach,
+        figures >= least_figures and freedom > 0 and (not fills or seasonal or y > 0) as founded
+    from straying s
+), foreseen as (
+    select s.*,
+        case when founded then least(greatest(reached + gain * size, possible_low), possible_high) end as forecast,
+        case when founded then reach * sqrt(noise) * size end as noise_width,
+        case when founded then reach * sqrt(doubt) * size end as doubt_width,
+        case when founded then reach * sqrt(noise + doubt) * size end as width
+    from spread s
+), bounded as (
+    select f.*,
+        case when founded then greatest(forecast - width, possible_low, case when fills then reached end) end as forecast_low,
+        case when founded then least(forecast + width, possible_high) end as forecast_high,
+        case when asked_at_most is not null then greatest(d * (asked - forecast), d * (forecast - asked_at_most), 0)
+             else d * (asked - forecast) end as forecast_short
+    from foreseen f
 )
 select
     m.target, m.indicator, m.area, m.period, m.period_end,
@@ -153,8 +322,11 @@ select
          when m.accumulates = 'flow' and m.d * m.asked <= 0 then null
          when m.d > 0 then greatest(m.asked - m.actual, 0) / m.remaining
          else least(m.asked - m.actual, 0) / m.remaining end as needed,
-    cast(null as double) as forecast, cast(null as double) as forecast_low, cast(null as double) as forecast_high,
-    cast(null as boolean) as will_meet,
+    m.forecast, m.forecast_low, m.forecast_high,
+    case when m.period_end >= m.due_end and m.actual is not null then m.met
+         when m.forecast is null then case when m.achieved and (m.comparator = 'done' or (m.measure = 'ytd' and m.d > 0)) then true end
+         when m.comparator in ('>', '<') then m.forecast_short < -1e-9 * abs(m.asked)
+         else m.forecast_short <= m.tolerance + 1e-9 * abs(m.asked) end as will_meet,
     w.period as first_met,
     m.previous, m.year_before, m.self_assessed, m.submission,
     m.origin as actual_origin, m.own_unit as unit, m.pace,
@@ -171,8 +343,27 @@ select
         when m.trajectory = 'seasonal' and m.season is null and m.policy_share < 1
             then 'policy.pace, policy.trajectory: straight_line, seasonal without the year before'
         else 'policy.pace, policy.trajectory: ' || m.trajectory end as status_basis,
+    case when m.forecast is null then null
+         when m.seasonal and (m.fills or m.repeats > 0) then 'seasonal'
+         when m.fills or m.accumulates = 'stock' then 'trend'
+         else 'last value' end as forecast_method,
+    case when m.forecast is not null then o.period end as forecast_from,
+    case when m.forecast is null then null when m.seasonal then m.repeats else 0 end as forecast_repeats,
+    m.noise_width as forecast_noise, m.doubt_width as forecast_drift,
+    case when m.comparator = 'done' then 'plan: a task, done or not'
+         when m.comparator = 'exceeds' then 'plan: compared with another figure'
+         when m.kind = 'lost' then 'plan: the figure is lost from the text'
+         when m.due_end is null then 'plan: due after its last period'
+         when m.period_end > m.due_end then 'plan: due'
+         when m.period_end = m.due_end and m.actual is not null then 'plan: due'
+         when m.level is null then 'policy.forecast: none'
+         when m.size is null then 'no figure of the year in which it is due'
+         when m.forecast is null and m.figures >= m.least_figures then 'no figure above zero'
+         when m.forecast is null then 'policy.forecast.least_figures: ' || cast(cast(m.figures as integer) as varchar(10)) || ' known'
+         else 'policy.forecast: ' || cast(cast(m.figures as integer) as varchar(10)) || ' figures' end as forecast_basis,
     m.synthetic
-from judged m
+from bounded m
 cross join pace c
 left join period w on w.span = m.span and w.period_end = m.first_met_end
+left join period o on o.span = m.span and o.period_end = m.last_end
 order by m.target, m.period_end, m.period

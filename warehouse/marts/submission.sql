@@ -3,13 +3,22 @@ with judged as (
     select submission, count(*) as rows_read, count(*) filter (where kept) as rows_kept,
         count(*) filter (where not kept) as rows_returned
     from judged_row group by submission
+), resumed as (
+    -- submissions of which a figure stands again after a withdrawal, or was sent again: only there can one be known twice
+    select distinct o.submission
+    from stored_observation o
+    join landed l on l.submission = o.submission
+    where o.known_from <> l.received_at
 ), known as (
+    select submission, count(*) as figures, count(*) filter (where replaced_value is not null) as figures_revised
+    from stored_observation where submission not in (select r.submission from resumed r) group by submission
+    union all
     -- what a figure did when it first came; that it stands again after a withdrawal is no second time
     select submission, count(*) as figures, count(*) filter (where replaced_value is not null) as figures_revised
     from (
         select submission, replaced_value,
             row_number() over (partition by submission, indicator, area, period, measure order by known_from) as nth
-        from stored_observation
+        from stored_observation where submission in (select r.submission from resumed r)
     ) f where nth = 1 group by submission
 ), given as (
     select submission, count(*) as figures

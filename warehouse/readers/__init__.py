@@ -21,7 +21,7 @@ from warehouse.readers.rows import ROWS, rows_of
 from warehouse.readers.rows import PassedOver as PassedOver
 from warehouse.readers.table import Sheet
 
-READER_VERSION = 4  # raise when a reader would read some file differently: files are then read again
+READER_VERSION = 5  # raise when a reader would read some file differently: files are then read again
 
 OLE, ZIP, PARQUET = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"PAR1"
 FOREIGN = {b"%PDF": "pdf", b"\x1f\x8b": "gzip", b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"Rar!": "rar",

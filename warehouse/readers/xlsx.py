@@ -24,6 +24,7 @@ WIDE = re.compile(rb'r="[A-Z]{2}')
 CELL = re.compile(
     rb'<(?:\w+:)?c(?=\s)(?:(?=[^>]*?\sr="([A-Z]{1,3})([1-9]\d{0,6})"))?(?:(?=[^>]*?\st="(\w+)"))?[^>]*?(/?)>'
 )  # column, row, kind, whether it ends there
+CLOSED = re.compile(rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>")  # a cell that holds nothing
 FORMULA = re.compile(
     rb"<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>([^<]*)</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\b[^>]*>([^<]*)</(?:\w+:)?v>)?"
 )  # formula, result
@@ -159,7 +160,7 @@ def _measure(stream: IO[bytes], name: str) -> None:
     rows = columns = 0
     for text in _whole_rows(stream):
         for cell in CELL.finditer(text):
-            if cell[2] is not None and not cell[4]:
+            if cell[2] is not None and not cell[4] and not CLOSED.match(text, cell.end()):
                 rows, columns = max(rows, int(cell[2])), max(columns, column_number(cell[1]) + 1)
     if rows * columns > GRID_LIMIT:
         raise too_large(name, rows, columns)

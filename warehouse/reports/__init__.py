@@ -1,0 +1,1 @@
+"""What people read instead of querying: made from a release, and from nothing else."""

@@ -7,45 +7,19 @@ a shared machine are only as good as its quiet, so CPU seconds stand beside wall
 from __future__ import annotations
 
 import argparse
-import datetime as dt
-import json
-import os
-import platform
-import shutil
 import subprocess
 import sys
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from bench.city import AS_OF, plan_of, write_years
 from bench.compare import differences, facts
 from bench.nightly import nothing_new
+from bench.report import HERE, OUT, SAID, add_record, child, machine, remove, shown, total
 from bench.stages import environment
 
-HERE = Path(__file__).parent
-OUT = HERE / "out"
 REFRESH = ["import GX", "validity", "quality", "marts", "release"]
 JUDGING = (["validity", "quality"], ["parse, join", "rules V", "observe", "rules Q"])  # ours, the script's
 SCRIPT = ["parse, join", "rules V", "observe", "rules Q", "marts"]
-SAID = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-
-
-def child(module: str, *arguments: object) -> dict[str, Any]:
-    command = [sys.executable, "-m", f"bench.{module}", *map(str, arguments)]
-    done = subprocess.run(command, cwd=HERE.parent, env=environment(), stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed")
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-def remove(folder: Path) -> None:
-    if folder.exists():
-        subprocess.run(["chmod", "-R", "u+w", folder], check=True)
-        shutil.rmtree(folder)
 
 
 def measured(size: int, repeats: int) -> dict[str, Any]:
@@ -77,10 +51,6 @@ def measured(size: int, repeats: int) -> dict[str, Any]:
         "ours": mine, "script": theirs,
         "findings": found["findings"], "counted": found["rows"], "observations": found["observations"]["rows"],
     }  # fmt: skip
-
-
-def total(run: dict[str, Any], stages: list[str], clock: str = "wall") -> float:
-    return float(sum(run[clock][s] for s in stages))
 
 
 def row(m: dict[str, Any]) -> dict[str, str]:
@@ -116,12 +86,6 @@ def row(m: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def machine() -> str:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ", ".join(f"{p} {version(p)}" for p in ("duckdb", "polars", "great-expectations", "dagster"))
-    return f"{os.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}, {packages}"
-
-
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     arguments.add_argument("sizes", nargs="*", type=int, default=[10_000, 1_000_000])
@@ -132,29 +96,18 @@ def main() -> None:
     arguments.add_argument("--no-night", action="store_true", help="leave out the night with nothing new")
     arguments.add_argument("--record", action="store_true", help="add the table to bench/RESULTS.md")
     chosen = arguments.parse_args()
-    OUT.mkdir(exist_ok=True)
-    load = os.getloadavg()[0]
+    head = machine(chosen.note)
     warm = "import bench.ours, bench.script, warehouse.gx, expectations.suites, warehouse.release"
     subprocess.run([sys.executable, "-c", warm], cwd=HERE.parent, env=environment(), check=True)
     results = [measured(size, chosen.turns or (3 if size <= 2_000_000 else 1)) for size in chosen.sizes]
-    lines = []
-    if results:
-        columns = [row(m) for m in results]
-        shown = Table(
-            title="Two years of N rows: refresh (import GX, validity, quality, marts, release) against the script"
-        )
-        shown.add_column("")
-        for column in columns:
-            shown.add_column(column["rows"], justify="right", overflow="fold")
-        for name in [n for n in columns[0] if n != "rows"]:
-            shown.add_row(name, *(c[name] for c in columns))
-        SAID.print(shown)
-        lines += ["| rows | " + " | ".join(c["rows"] for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
-        lines += [f"| {name} | " + " | ".join(c[name] for c in columns) + " |" for name in columns[0] if name != "rows"]
-        for m in results:
-            for difference in m["apart"]:
-                SAID.print(f"[bold red]DIFFERENT at {m['size']:,}: {difference}[/]")
-                lines.append(f"\nDIFFERENT at {m['size']:,}: {difference}")
+    lines = shown(
+        "Two years of N rows: refresh (import GX, validity, quality, marts, release) against the script",
+        [row(m) for m in results],
+    )
+    for m in results:
+        for difference in m["apart"]:
+            SAID.print(f"[bold red]DIFFERENT at {m['size']:,}: {difference}[/]")
+            lines.append(f"\nDIFFERENT at {m['size']:,}: {difference}")
     if not chosen.no_night:
         first, after, spent = nothing_new()
         said = (
@@ -163,13 +116,7 @@ def main() -> None:
         )
         SAID.print(said)
         lines.append(f"\n{said}")
-    head = f"## {dt.date.today()}\n\n{machine()}. Load average at the start {load:.1f}. {chosen.note}\n"
-    report = "\n".join([head, *lines, ""])
-    (OUT / "results.md").write_text(report, "utf-8")
-    (OUT / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False), "utf-8")
-    if chosen.record:
-        with open(HERE / "RESULTS.md", "a", encoding="utf-8") as stream:
-            stream.write("\n" + report)
+    add_record("results", "A refresh", head, lines, results, record=chosen.record)
 
 
 if __name__ == "__main__":

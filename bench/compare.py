@@ -44,3 +44,32 @@ def differences(ours: dict[str, dict[str, object]], script: dict[str, dict[str, 
         for key in sorted(mine.keys() | theirs.keys(), key=str)
         if mine.get(key) != theirs.get(key)
     ]
+
+
+def unlike(ours: Path, theirs: Path) -> tuple[dict[str, int], list[str]]:
+    """Rows of each of our tables, and where the other file says otherwise: every table that both have, by row count and by a
+    digest of the columns that both have (figures to six digits after the point)."""
+    with duckdb.connect() as con:
+        con.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
+        con.execute(f"attach '{ours}' as ours (read_only); attach '{theirs}' as theirs (read_only)")
+        has: dict[str, dict[str, dict[str, str]]] = {"ours": {}, "theirs": {}}
+        listed = "from duckdb_columns() where schema_name = 'main' and database_name in ('ours', 'theirs')"
+        for file, table, column, kind in con.execute(
+            f"select database_name, table_name, column_name, data_type {listed} order by all"
+        ).fetchall():
+            has[file].setdefault(table, {})[column] = kind
+        apart, rows = [], {}
+        for table, columns in has["ours"].items():
+            both = [
+                f'round("{c}", 6)' if kind == "DOUBLE" else f'"{c}"'
+                for c, kind in columns.items()
+                if c in has["theirs"].get(table, {}) and kind in (has["theirs"][table][c], "DOUBLE")
+            ]
+            digest = f"count(*), sum(hash({', '.join(both)})::hugeint)" if both else "count(*), null"
+            mine = con.execute(f'select {digest} from ours."{table}"').fetchone()
+            rows[table] = mine[0]
+            if table in has["theirs"]:
+                other = con.execute(f'select {digest} from theirs."{table}"').fetchone()
+                if mine != other:
+                    apart.append(f"{table}: ours {mine}, theirs {other}")
+    return rows, apart

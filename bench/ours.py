@@ -8,25 +8,22 @@ import sys
 from pathlib import Path
 
 from bench.stages import Stages
+from expectations.model import Plan
+from warehouse.store import Store
 
 
 def main(part: str, rows: int, root: Path) -> None:
     with Stages() as stage:
         with stage("imports"):
             from bench.city import AS_OF, plan_of
-            from warehouse import filings, judge, landing, marts, reading, release
-            from warehouse.ledger import ledger
-            from warehouse.store import Store
+            from warehouse import judge, landing, marts, reading, release
         plan, store = plan_of(rows), Store(root / "data")
         if part == "read":
             with stage("land"):
                 landing.land(store, [(root / "dropbox").as_uri()], plan, AS_OF)
             with stage("read"):
                 reading.read_landed(store, plan)
-            with ledger(store) as db:
-                submission = dict(db.execute("select path, submission from submission").fetchall())
-            for path, at, role, why in _lines(root / "withdrawn.csv"):
-                filings.withdraw(store, submission[path], role, why, dt.datetime.fromisoformat(at))
+            withdraw(store, root)
             return
         with stage("import GX"):
             import warehouse.gx  # noqa: F401
@@ -35,14 +32,32 @@ def main(part: str, rows: int, root: Path) -> None:
             judge.validity(store, plan, months)
         with stage("quality"):
             judge.quality(store, plan, months)
-        with ledger(store) as db:
-            certified = db.execute("select count(*) from certification").fetchone()[0]
-        for department, quarter, at, role in [] if certified else _lines(root / "certified.csv"):
-            filings.certify(store, plan, department, quarter, role, dt.datetime.fromisoformat(at))
+        certify(store, plan, root)
         with stage("marts"):
             marts.make(store, plan, AS_OF)
         with stage("release"):
             release.publish(store, plan)
+
+
+def withdraw(store: Store, root: Path) -> None:
+    from warehouse import filings
+    from warehouse.ledger import ledger
+
+    with ledger(store) as db:
+        submission = dict(db.execute("select path, submission from submission").fetchall())
+        [withdrawn] = db.execute("select count(*) from withdrawal").fetchone()
+    for path, at, role, why in [] if withdrawn else _lines(root / "withdrawn.csv"):
+        filings.withdraw(store, submission[path], role, why, dt.datetime.fromisoformat(at))
+
+
+def certify(store: Store, plan: Plan, root: Path) -> None:
+    from warehouse import filings
+    from warehouse.ledger import ledger
+
+    with ledger(store) as db:
+        certified = db.execute("select count(*) from certification").fetchone()[0]
+    for department, quarter, at, role in [] if certified else _lines(root / "certified.csv"):
+        filings.certify(store, plan, department, quarter, role, dt.datetime.fromisoformat(at))
 
 
 def _lines(file: Path) -> list[list[str]]:

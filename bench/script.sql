@@ -6,7 +6,8 @@
 -- stage: read
 set timezone = 'UTC';
 create table received as select file, path, department, received_at::timestamptz as received_at,
-    substr(sha256(department || path), 1, 16) as submission
+    substr(sha256(department || path), 1, 16) as submission, null::varchar as source, null::varchar as sha256, null::bigint as bytes,
+    'csv' as format, null::varchar as reason
 from read_csv('$root/received.csv', header = true, all_varchar = true);
 create table withdrawal as select submission, withdrawn_at::timestamptz as withdrawn_at, w.role, w.why
 from read_csv('$root/withdrawn.csv', header = true, all_varchar = true) w join received using (path);
@@ -29,6 +30,7 @@ create table trajectory as from '$root/plan/trajectory.parquet';
 create table target_version as from '$root/plan/target_version.parquet';
 create table baseline as from '$root/plan/baseline.parquet';
 create table pace as from '$root/plan/pace.parquet';
+create table forecast_policy as from '$root/plan/forecast_policy.parquet';
 create table department as from '$root/plan/department.parquet';
 create table capability as from '$root/plan/capability.parquet';
 create table indicator_reporter as from '$root/plan/indicator_reporter.parquet';
@@ -41,6 +43,9 @@ create table reminder_from as from '$root/plan/reminder_from.parquet';
 create table published as from '$root/plan/published.parquet';
 create table status_credit as from '$root/plan/status_credit.parquet';
 create table scorecard_weight as from '$root/plan/scorecard_weight.parquet';
+create table score_rule as from '$root/plan/score_rule.parquet';
+create table score_weight as from '$root/plan/score_weight.parquet';
+create table index_dimension as from '$root/plan/index_dimension.parquet';
 create table params as select '$as_of'::timestamptz as as_of;
 
 create table cells as
@@ -152,7 +157,8 @@ with figured as (
     select r.*, case when unit_state in ('own', 'other counter') and value_state = 'figure' then
             case when factor is null or factor = unit_factor then stated
                  when factor > unit_factor then stated * (factor / unit_factor) else stated / (unit_factor / factor) end end as value,
-        stated_rounding * coalesce(factor / unit_factor, 1) as half_digit,
+        stated_rounding * coalesce(factor / unit_factor, 1) as wide,
+        case when whole_number and wide <= 0.5 then wide / 2 else wide end as half_digit,
         d.period, d.period_start as known_start, ia.area is not null as area_reported
     from resolved r
     left join period d on d.span = r.own_span and d.period_end = r.period_end
@@ -165,7 +171,7 @@ select row_id, submission, department, path, received_at, received_on, month, ro
     frequency, own_unit, own_measure, possible_low, possible_high, whole_number, outside_plan, area, measure, value, period,
     case when value is null then null when approximate then greatest(half_digit, abs(value) * (select about_tolerance from threshold))
          else half_digit end as rounding,
-    known_start, period_end, area_reported, coalesce(trim(note_text), '') <> '' as explained
+    known_start, period_end, area_reported, note_text, coalesce(trim(note_text), '') <> '' as explained
 from valued;
 drop table raw;
 
@@ -236,12 +242,14 @@ from late join stood using (row_id) where value <> locked_value;
 
 -- stage: observe
 create table verdict as
-select submission, department, received_at, month, indicator, area, period, value_state, value, explained, row_id not in (select row_id from broken) as kept,
+select submission, department, received_at, month, indicator, area, period, period_end, measure, null::varchar as sheet, row_number, value_state, value,
+    nullif(trim(note_text), '') as note, explained, row_id not in (select row_id from broken) as kept,
     submission in (select submission from withdrawal) as withdrawn, row_id
 from judged;
 create table given as
 select j.row_id, j.indicator, j.area, j.period, j.known_start as period_start, j.period_end, j.measure, j.value, j.own_unit as unit,
-    j.department, j.submission, j.row_number, j.received_at as known_from, j.approximate, j.rounding
+    j.department, j.submission, null::varchar as sheet, j.row_number, j.received_at as known_from, j.approximate, j.rounding,
+    null::varchar as self_assessed
 from judged j where j.value is not null and j.row_id not in (select row_id from broken)
 qualify row_number() over (partition by j.department, j.indicator, j.area, j.period, j.measure, j.received_at
                            order by j.submission desc, j.row_number) = 1;
@@ -426,27 +434,11 @@ from judged;
 drop table kept;
 
 -- stage: marts
-attach '$out' as w (storage_version 'v1.0.0');
-create table w.observation as
-select indicator, area, period, period_start, period_end, measure, value, unit, department, submission, row_number, known_from,
-    known_to, approximate, rounding, replaced_value, null::varchar as sheet, null::varchar as self_assessed, true as synthetic
-from vintage;
-create table w.obligation as
-with given as (
-    select department, indicator, area, period, min(case when value_state = 'figure' then received_at end) as figure_at,
-        min(received_at) as answered_at
-    from verdict where kept and not withdrawn and received_at <= (select as_of from params) group by all
-)
-select o.department, o.indicator, o.area, o.period, o.due_at, coalesce(g.figure_at, g.answered_at) as received_at,
-    case when g.figure_at < o.due_at then 'on_time' when g.figure_at is not null then 'late'
-         when g.answered_at is not null then 'not_available' when o.due_at <= (select as_of from params) then 'missing'
-         else 'not_due' end as state,
-    o.period_end, i.frequency, o.due_basis, o.extended
-from obligation_due o join indicator i using (indicator) left join given g using (department, indicator, area, period);
+-- the findings of rows, with their messages; what follows is bench/marts.sql
 create macro finding_id(submission, rule, row_number, column_name, department, indicator, area, period) as
     substr(sha256(concat_ws('|', coalesce(submission, ''), rule, '', row_number::varchar, coalesce(column_name, ''),
         coalesce(department, ''), coalesce(indicator, ''), coalesce(area, ''), coalesce(period, ''))), 1, 16);
-create table w.finding as
+create table noted as
 select finding_id(j.submission, b.rule, j.row_number, '数值', j.department, j.indicator, j.area, j.period) as finding,
     j.submission, j.department, b.rule, r.severity, null::varchar as sheet, j.row_number, b.column_name, j.indicator, j.area,
     j.period, b.value_text, b.expected_text, b.difference,
@@ -455,119 +447,5 @@ select finding_id(j.submission, b.rule, j.row_number, '数值', j.department, j.
     j.path || ', row ' || j.row_number || ', ' || b.column_name || ': ' || r.message_en || '. Found "' || coalesce(b.value_text, '')
         || '", expected "' || coalesce(b.expected_text, '') || '". To do: ' || r.mend_en || '.' as message_en,
     b.basis, r.severity = 'warning' and j.explained as confirmed, r.weight, j.month
-from broken b join judged j using (row_id) join rule_registered r on r.rule = b.rule
-union all
-select finding_id(null, 'M01', null, null, o.department, o.indicator, o.area, o.period), null, o.department, 'M01', r.severity, null,
-    null, '数值 value', o.indicator, o.area, o.period, null, '< ' || strftime(o.due_at at time zone p.zone, '%Y-%m-%d %H:%M'), null,
-    o.department || ' ' || o.indicator || ' ' || o.area || ' ' || o.period || ' 数值 value:' || r.message_zh || '。填报为「」,应为「' || '< ' || strftime(o.due_at at time zone p.zone, '%Y-%m-%d %H:%M')
-        || '」。' || r.mend_zh || '。',
-    o.department || ' ' || o.indicator || ' ' || o.area || ' ' || o.period || ', 数值 value: ' || r.message_en || '. Found "", expected "' || '< '
-        || strftime(o.due_at at time zone p.zone, '%Y-%m-%d %H:%M') || '". To do: ' || r.mend_en || '.',
-    o.due_basis::varchar, false, r.weight, strftime(o.period_end, '%Y-%m')
-from w.obligation o cross join plan p join rule_registered r on r.rule = 'M01' where o.state = 'missing';
--- across submissions: the city and the sum of its areas, two departments, the department and what was published
-create table beside as
-with figures as (
-    select v.*, i.adds_up, i.lead_department = v.department as leads from vintage v join indicator i using (indicator) where known_to is null
-), sums as (
-    select indicator, period, count(*) as n, sum(value) as total, sum(rounding) as loose
-    from figures cross join plan where adds_up and leads and area <> city group by all
-), areas as (select indicator, count(*) as n from indicator_area group by all)
-select f.row_id, f.value, f.rounding, 'M02' as rule, s.total as other, s.loose as other_loose, s.n || ' 个区县合计 / areas add up to ' || round(s.total, 4) as said,
-    'plan: indicators.' || f.indicator || '.adds_up' as basis
-from figures f join plan p on p.city = f.area join sums s using (indicator, period) join areas a on a.indicator = f.indicator and a.n = s.n + 1
-where f.leads
-union all
-select f.row_id, f.value, f.rounding, 'M03', l.value, l.rounding, l.value || ' (' || l.department || ': ' || r.path || ')', 'policy: co_reporters.' || f.indicator
-from figures f join figures l using (indicator, area, period, measure) join received r on r.submission = l.submission where l.leads and not f.leads
-union all
-select f.row_id, f.value, f.rounding, 'M04', b.value, b.rounding + if(b.approximate, abs(b.value) * t.about_tolerance, 0),
-    b.value || ' ' || b.unit || ' (' || b.publisher || coalesce(', ' || b.published_on, '') || if(b.preliminary, ', 初步 preliminary', '') || ')', 'published: ' || b.publisher
-from figures f join published b using (indicator, area, period, measure) cross join threshold t;
-insert into evaluated select rule, count(*) from beside group by all
-union all select 'M01', count(*) from w.obligation where state <> 'not_due';
-insert into w.finding
-with apart as (from beside where value + rounding < other - other_loose or value - rounding > other + other_loose),
-explained as (select distinct department, indicator, area, period, value from verdict where kept and explained)
-select finding_id(null, a.rule, j.row_number, '数值 value', j.department, j.indicator, j.area, j.period), null, j.department, a.rule, r.severity, null, j.row_number,
-    '数值 value', j.indicator, j.area, j.period, j.value || ' ' || j.own_unit as found, a.said, a.value - a.other,
-    j.path || ' 第' || j.row_number || '行 数值 value:' || r.message_zh || '。填报为「' || found || '」,应为「' || a.said || '」。' || r.mend_zh || '。',
-    j.path || ', row ' || j.row_number || ', 数值 value: ' || r.message_en || '. Found "' || found || '", expected "' || a.said || '". To do: ' || r.mend_en || '.',
-    a.basis, (j.department, j.indicator, j.area, j.period, j.value) in (select (department, indicator, area, period, value) from explained), r.weight, j.month
-from apart a join judged j using (row_id) join rule_registered r on r.rule = a.rule;
-create table w.submission as
-with counted as (
-    select submission, count(*) as rows_read, count(*) filter (kept) as rows_kept, count(*) filter (not kept) as rows_returned,
-        count(distinct hash(indicator, area, period)) filter (kept and value is not null) as figures
-    from verdict group by all
-), brought as (
-    select submission, count(*) as figures, count(*) filter (revises) as revised from
-        (select submission, min_by(replaced_value is not null, known_from) as revises
-         from vintage group by submission, hash(indicator, area, period, measure)) group by all
-), warned as (select submission, count(*) as warnings from w.finding where severity = 'warning' group by all)
-select r.submission, r.department, r.path, r.received_at,
-    case when coalesce(j.rows_kept, 0) = 0 then 'returned' when j.rows_returned > 0 then 'partly_returned'
-         when coalesce(n.warnings, 0) > 0 then 'accepted_with_warnings' else 'accepted' end as status,
-    coalesce(j.rows_read, 0) as rows_read, coalesce(j.rows_kept, 0) as rows_kept, coalesce(j.rows_returned, 0) as rows_returned,
-    coalesce(n.warnings, 0) as warnings, coalesce(b.figures, 0) - coalesce(b.revised, 0) as figures_new, coalesce(b.revised, 0) as figures_revised,
-    coalesce(j.figures, 0) - coalesce(b.figures, 0) as figures_unchanged, d.withdrawn_at, d.role as withdrawn_by, d.why as withdrawn_why
-from received r left join counted j using (submission) left join warned n using (submission) left join brought b using (submission)
-left join withdrawal d using (submission);
-create table w.filing as
-with quarter_of as (select *, strftime(period_start, '%Y-%m') as first_month, strftime(period_end, '%Y-%m') as last_month from filing_due),
-figures as (
-    select department, quarter, count(*) filter (known_to is null) as figures,
-        max(case when known_to is null then known_from else known_to end) as moved_at
-    from vintage v join quarter_of q on v.period_end between q.period_start and q.period_end group by all
-), open_questions as (
-    select department, quarter, count(*) as unanswered from w.finding join quarter_of on month between first_month and last_month
-    where severity = 'warning' and not confirmed and submission is not null group by all
-), certified as (select department, quarter, max(certified_at) as certified_at, max_by(role, certified_at) as role from certification group by all)
-select o.department, q.quarter, max(o.due_at) as due_at, q.certify_by, q.lock_at, coalesce(any_value(f.figures), 0) as figures,
-    count(*) filter (o.state = 'missing') as missing, coalesce(any_value(u.unanswered), 0) as unanswered, any_value(c.certified_at) as certified_at,
-    any_value(c.role) as certified_by,
-    case when any_value(f.moved_at) > any_value(c.certified_at) then 'changed_since_certified' when any_value(c.certified_at) is not null then 'certified'
-         when q.certify_by <= as_of then 'overdue' when q.period_end < as_of::date then 'open' else 'not_due' end as state,
-    q.lock_at <= as_of and not coalesce(any_value(r.closes_at) > as_of, false) as locked, any_value(r.closes_at) as reopened_until, q.certify_basis,
-    coalesce(any_value(r.basis), q.lock_basis) as lock_basis
-from w.obligation o join quarter_of q on o.period_end between q.period_start and q.period_end cross join params
-left join figures f on f.department = o.department and f.quarter = q.quarter left join open_questions u on u.department = o.department and u.quarter = q.quarter
-left join certified c on c.department = o.department and c.quarter = q.quarter left join reopening r on r.department = o.department and r.quarter = q.quarter
-group by o.department, q.quarter, q.certify_by, q.lock_at, q.period_end, q.certify_basis, q.lock_basis, as_of;
-create table w.reminder as
-select o.department, o.indicator, o.area, o.period, o.due_at, if(o.state = 'missing', 'overdue', 'due_soon') as state,
-    abs(date_diff('day', (as_of at time zone p.zone)::date, d.due_day)) as days,
-    i.name_zh || if(o.area = p.city, '', '（' || a.name_zh || '）') || ' ' || o.period || ' 应于 ' || d.due_text || ' 前报送，尚未收到' || if(o.state = 'missing', '，已逾期。', '。') as message_zh,
-    i.name_en || if(o.area = p.city, '', ' (' || a.name_en || ')') || ' ' || o.period || ' ' || if(o.state = 'missing', 'was', 'is') || ' due before ' || d.due_text || ', not received'
-        || if(o.state = 'missing', ': overdue.', ' yet.') as message_en, d.remind_at
-from w.obligation o join reminder_from d using (due_at) join indicator i using (indicator) join area a using (area) cross join plan p cross join params
-where o.state in ('missing', 'not_due') and d.remind_at <= as_of;
-create view observation as from w.observation;
-create view obligation as from w.obligation;
-create view judged_row as from verdict;
-create view stored_finding as from w.finding;
-create table w.progress as $progress;
-create view progress as from w.progress;
-create table w.capability_score as $capability_score;
-create table w.scorecard as $scorecard;
-create table w.rule as
-with fired as (select rule, count(*) as fired, count(*) filter (confirmed) as confirmed from w.finding group by all)
-select r.*, case when r.severity = 'fatal' then (select count(*) from w.submission) else coalesce(e.evaluated, 0) end as evaluated,
-    coalesce(f.fired, 0) as fired, coalesce(f.confirmed, 0) as confirmed,
-    case when f.fired > 0 then 'fired' when r.severity <> 'fatal' and coalesce(e.evaluated, 0) = 0 then 'never_evaluated' else 'never_fired' end as health
-from rule_registered r left join fired f using (rule) left join evaluated e using (rule);
-create table w.indicator as from indicator;
-create table w.target as from target;
-create table w.department as from department;
-create table w.published as from published;
-create table w.period as from period;
-create table w.area as from area;
-create table w.plan as from plan;
-create table w.capability as from capability;
-create table w.trajectory as from trajectory;
-create table w.target_version as from target_version;
-create table w.baseline as from baseline;
-create table w.pace as from pace;
-create table w.status_credit as from status_credit;
-create table w.scorecard_weight as from scorecard_weight;
-checkpoint w;
+from broken b join judged j using (row_id) join rule_registered r on r.rule = b.rule;
+$marts

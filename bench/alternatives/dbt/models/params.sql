@@ -1,0 +1,1 @@
+select cast('{{ var("as_of") }}' as timestamptz) as as_of

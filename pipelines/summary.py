@@ -8,18 +8,7 @@ from rich.table import Table
 
 from pipelines.nightly import Night
 from pipelines.settings import Settings
-
-STATUSES = [
-    "achieved",
-    "ahead",
-    "on_pace",
-    "behind",
-    "far_behind",
-    "missed",
-    "not_reported",
-    "not_due",
-    "not_assessable",
-]
+from warehouse.reports.wallchart import STATUSES
 
 PROGRESS = """
 with latest as (

@@ -17,6 +17,7 @@ settings.register_profile("same every time", deadline=None, derandomize=True, da
 settings.load_profile("same every time")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file is run by one process, which makes its warehouse once; the files that share the sample city, all by one."""
     for item in items:

@@ -20,10 +20,10 @@ run: .venv/.ready ## Run the nightly job (land, refresh, release) and print what
 	@$(BIN)/wallchart run
 
 test: .venv/.ready ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: .venv/.ready ## Run the slow tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 ui: .venv/.ready ## Start the Dagster UI on 127.0.0.1:3000
 	@$(BIN)/wallchart ui

@@ -17,14 +17,6 @@ settings.register_profile("same every time", deadline=None, derandomize=True, da
 settings.load_profile("same every time")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file is run by one process, which makes its warehouse once; the files that share the sample city, all by one."""
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder in ("pipelines", "door") else item.path.name))
-
-
 @pytest.fixture(scope="session")
 def plan() -> Plan:
     return load_plan(PLANS / "shenyang-2022")

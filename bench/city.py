@@ -23,7 +23,8 @@ import polars as pl
 
 from expectations.compiled import compiled
 from expectations.load import PLANS, load_plan
-from expectations.model import Area, Deadline, Filing, Plan, Published, Reopening
+from expectations.model import Area, Plan, Published
+from expectations.policy import Deadline, Filing, Reopening
 from expectations.units import BASES, MULTIPLES, SPELLINGS, unit
 
 SEED = 2022

@@ -33,7 +33,8 @@ from rich.console import Console
 
 from expectations.compiled import compiled
 from expectations.load import PLANS, load_plan
-from expectations.model import Indicator, Plan, Policy, Target
+from expectations.model import Indicator, Plan, Target
+from expectations.policy import Policy
 from warehouse.marts import sql
 
 SEED = 29

@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from expectations import owed, scores
-from expectations.model import Baseline, Forecast, Indicator, Plan, Target
+from expectations.model import Baseline, Indicator, Plan, Target
 from expectations.owed import INSTANT
 from expectations.periods import MONTHS, calendar_of, period, year_of
+from expectations.policy import Forecast
 from expectations.rules import RULES
 from expectations.units import Unit, unit
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
 from typing import Literal, NamedTuple
 
-from expectations.model import Indicator, Plan, Resolution, Target
+from expectations.model import Indicator, Plan, Target
 from expectations.periods import MONTHS
+from expectations.policy import Resolution
 from expectations.units import WORDS, Unit, unit
 
 NAMES = {

@@ -14,8 +14,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from expectations import scores, workdays
-from expectations.model import Baseline, Department, Indicator, NoTarget, Plan, PlanHead, Policy, Published, Target
+from expectations.model import Baseline, Department, Indicator, NoTarget, Plan, PlanHead, Published, Target
 from expectations.periods import calendar_of, period
+from expectations.policy import Policy
 from expectations.units import unit
 
 PLANS = Path(__file__).parent / "plans"

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from expectations import workdays
-from expectations.model import Deadline, Plan
+from expectations.model import Plan
 from expectations.periods import period
+from expectations.policy import Deadline
 
 INSTANT = pl.Datetime("us", "UTC")
 

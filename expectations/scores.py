@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from expectations.model import IndexPart, Plan, Scoring, Target, TargetScoring
+from expectations.model import Plan, Target
+from expectations.policy import IndexPart, Scoring, TargetScoring
 
 Fault = tuple[str, tuple[str | int, ...], str]
 

@@ -15,8 +15,10 @@ from zoneinfo import ZoneInfo
 from chinese_calendar import is_workday as is_official_workday  # type: ignore[import-untyped]
 from chinese_calendar.constants import holidays  # type: ignore[import-untyped]
 
-from expectations.model import Calendar, Deadline, Extension, Frequency, Half, Plan
+from expectations.model import Plan
+from expectations.part import Frequency
 from expectations.periods import calendar_of
+from expectations.policy import Calendar, Deadline, Extension, Half
 
 DAY = dt.timedelta(days=1)
 NOON: dict[Half, str] = {"morning": ", by noon", "afternoon": ""}

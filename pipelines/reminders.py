@@ -16,7 +16,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from expectations.model import Plan, Reminders
+from expectations.model import Plan
+from expectations.policy import Reminders
 from pipelines.notifier import LONGEST, OFFICE, Delivered, Message, Notifier, Progress, variable
 from pipelines.settings import Settings
 from warehouse.dictionary import SYNTHETIC

@@ -155,6 +155,7 @@ def test_a_removed_target_breaks_coverage_and_is_named(
     assert line.startswith(f"'94' at {text.index('94 个重点项目')} is no target's and not listed: ")
 
 
+@pytest.mark.slow
 @needs_text
 def test_a_figure_that_one_target_alone_holds_cannot_go_unnoticed(
     targets: list[Target], no_targets: list[NoTarget], text: str

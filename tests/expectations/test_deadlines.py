@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from expectations.compiled import compiled
 from expectations.load import PLANS, PlanError, load_plan
-from expectations.model import Calendar, Deadline, Extension, Plan
+from expectations.model import Plan
+from expectations.policy import Calendar, Deadline, Extension
 from expectations.workdays import after, due, is_workday, known, unknown_years
 from tests.night import long_csv, run_night
 

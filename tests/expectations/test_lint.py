@@ -10,8 +10,9 @@ import pytest
 
 from expectations.lint import NAMES, idle_resolutions, lint
 from expectations.load import PLANS, PlanError, load_plan
-from expectations.model import Indicator, Plan, Resolution, Target
+from expectations.model import Indicator, Plan, Target
 from expectations.page import page
+from expectations.policy import Resolution
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,7 +20,8 @@ from pydantic import ValidationError
 
 from expectations.compiled import compiled
 from expectations.load import load_plan
-from expectations.model import Baseline, Indicator, Plan, Policy, Step, Target
+from expectations.model import Baseline, Indicator, Plan, Target
+from expectations.policy import Policy, Step
 from warehouse.marts import sql
 
 CITY = Path(__file__).parent.parent / "plans" / "rivermouth-2024"
@@ -195,6 +196,7 @@ BOTH_WAYS = (None, ">=", "<=", ">", "<", "=", "~", "between")
 ALL = (*BOTH_WAYS, "top", "exceeds", "multiple")
 
 
+@pytest.mark.slow
 @unshrunk
 @given(st.lists(st.tuples(cases(ALL), st.lists(eighths, min_size=4, max_size=4)), min_size=8, max_size=8))
 def test_never_better_when_further(drawn: list[tuple[Case, list[float]]]) -> None:
@@ -229,6 +231,7 @@ def test_attainment_is_1_exactly_where_exactly_met(drawn: list[Case], data: st.D
             assert case.asked == 0 or case.goal_high == 0
 
 
+@pytest.mark.slow
 @unshrunk
 @given(st.lists(cases(ALL), min_size=16, max_size=16))
 def test_when_due_a_target_is_achieved_or_missed_by_its_own_words(drawn: list[Case]) -> None:

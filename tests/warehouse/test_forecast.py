@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from expectations.compiled import compiled
 from expectations.load import load_plan
-from expectations.model import Indicator, Plan, Policy, Target
+from expectations.model import Indicator, Plan, Target
+from expectations.policy import Policy
 from tests.night import SHANGHAI, Night, long_csv
 from warehouse.marts import sql
 
@@ -165,6 +166,7 @@ def test_the_chart_leads_to_progress_and_widens(july: Night) -> None:
     assert len(shaped) == 6
 
 
+@pytest.mark.slow
 def test_the_chart_follows_last_years_way(night: Callable[..., Night]) -> None:
     last = [40, 100, 240, 340, 420, 500, 600, 700, 900, 1000, 1100, 1200]
     files = {"transport/客流.csv": long_csv(
@@ -314,6 +316,7 @@ def test_a_forecast_lies_in_its_interval_and_the_interval_in_what_is_possible(dr
                 assert chart[-1][figure] == pytest.approx(rows[-1][figure], rel=1e-9, abs=1e-9), (series, figure)
 
 
+@pytest.mark.slow
 @unshrunk
 @given(st.lists(histories(("ytd",)), min_size=16, max_size=16))
 def test_the_chart_of_a_cumulative_figure_never_falls(drawn: list[Series]) -> None:
@@ -323,6 +326,7 @@ def test_the_chart_of_a_cumulative_figure_never_falls(drawn: list[Series]) -> No
                 assert one[figure] <= following[figure] + 1e-9, (series, figure)
 
 
+@pytest.mark.slow
 @unshrunk
 @given(st.lists(histories(), min_size=16, max_size=16))
 def test_what_comes_later_makes_no_difference(drawn: list[Series]) -> None:
@@ -342,6 +346,7 @@ def test_will_meet_is_the_targets_own_rule_on_the_forecast(drawn: list[Series]) 
                 assert row["will_meet"] == (more if series.comparator in (">=", ">") else not more), (series, row)
 
 
+@pytest.mark.slow
 @unshrunk
 @given(st.lists(histories(("end", "share", "rank")), min_size=16, max_size=16))
 def test_a_mirrored_series_has_the_mirrored_forecast(drawn: list[Series]) -> None:
@@ -367,6 +372,7 @@ def test_a_mirrored_series_has_the_mirrored_forecast(drawn: list[Series]) -> Non
                 assert mirrored[of] == expected, (series, figure)
 
 
+@pytest.mark.slow
 @unshrunk
 @given(st.lists(histories(), min_size=16, max_size=16), st.sampled_from([1e-3, 0.1, 3.0, 1e4]))
 def test_the_unit_makes_no_difference_to_a_forecast(drawn: list[Series], times: float) -> None:

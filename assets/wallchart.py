@@ -4,7 +4,8 @@ import dagster as dg
 import polars as pl
 
 from assets.shown import table
-from warehouse.reports.wallchart import STATUSES, wallchart
+from warehouse.marts import STATUSES
+from warehouse.reports.wallchart import wallchart
 from warehouse.store import Store
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from pipelines.nightly import Night
 from pipelines.settings import Settings
-from warehouse.reports.wallchart import STATUSES
+from warehouse.marts import STATUSES
 
 PROGRESS = """
 with latest as (

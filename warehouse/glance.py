@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from warehouse.marts import STATUSES
 from warehouse.store import Store, connect, files_sql
 
 
@@ -48,10 +49,6 @@ def months_at_a_glance(store: Store) -> pl.DataFrame:
         rows: pl.DataFrame = con.sql(ROWS.format(files=files_sql(paths))).pl()
         return rows
 
-
-STATUSES = (
-    "achieved", "ahead", "on_pace", "behind", "far_behind", "missed", "not_reported", "not_due", "not_assessable",
-)  # fmt: skip
 
 STATUS = f"""
 with latest as (

@@ -30,6 +30,17 @@ FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", 
 MADE = ["observation", "explanation", "obligation", "reminder", "finding", "submission", "progress", "forecast", "reporting",
         "score_part", "capability_score", "scorecard", "index_score", "sensitivity", "filing", "rule", "reconciliation"]  # fmt: skip
 TABLES = [*FROM_PLAN, *MADE]
+STATUSES = [
+    "achieved",
+    "ahead",
+    "on_pace",
+    "behind",
+    "far_behind",
+    "missed",
+    "not_reported",
+    "not_due",
+    "not_assessable",
+]  # of progress
 
 Progress = Callable[[str], None]
 

@@ -20,19 +20,9 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from warehouse.marts import STATUSES
 from warehouse.store import write_whole
 
-STATUSES = [
-    "achieved",
-    "ahead",
-    "on_pace",
-    "behind",
-    "far_behind",
-    "missed",
-    "not_reported",
-    "not_due",
-    "not_assessable",
-]
 LIBRARY = "vendor/d3-7.9.2.min.js"
 SCRIPTS = ("data.js", "cells.js", "details.js", "page.js")
 
@@ -60,7 +50,6 @@ def wallchart(database: Path, page: Path) -> Chart:
     words = yaml.load(_beside("words.yaml"), Loader=yaml.CSafeLoader)  # type: ignore[no-untyped-call]
     content = _page({"head": head, "words": words, "statuses": STATUSES, **_columns(tables)}).encode()
     write_whole(page, content)
-    page.chmod(0o644)  # for whoever can reach the folder
     return Chart(page, len(content), tables["target"].height, tables["vintage"].height, shown, head["synthetic"])
 
 
@@ -222,8 +211,10 @@ QUERIES = {
             left join known k on k.vintage = v.vintage and k.target = g.target and k.period = g.period
             qualify k.said is distinct from lag(k.said) over (partition by g.target, g.period order by v.vintage)
         ), place as (
-            select submission, indicator, area, period, min(sheet) as sheet, min(row_number) as row_number
-            from observation group by all
+            select o.submission, o.indicator, o.area, o.period, o.value, min(o.sheet) as sheet, min(o.row_number) as row_number
+            from observation o
+            join indicator i on i.indicator = o.indicator and i.measure = o.measure and i.lead_department = o.department
+            group by all
         )
         select c.vintage, c.target, c.period, said.actual, said.expected, said.target_value, said.attainment, said.gap,
             said.status, said.needed, said.forecast, said.forecast_low, said.forecast_high, said.will_meet, said.first_met,
@@ -231,7 +222,7 @@ QUERIES = {
             said.submission as file, o.sheet, o.row_number
         from changed c semi join target t on t.target = c.target
         left join place o on o.submission = said.submission and o.indicator = said.indicator and o.area = said.area
-            and o.period = c.period
+            and o.period = c.period and o.value = said.actual
         order by c.target, c.period, c.vintage
     """,
     # a period for each target and vintage, targets in their order

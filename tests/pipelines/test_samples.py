@@ -83,6 +83,7 @@ def test_a_department_appended_changes_no_other(plan: Plan, root: Path, tmp_path
     assert fingerprint(tmp_path) == fingerprint(root)
 
 
+@pytest.mark.slow
 def test_any_plan(plan: Plan, tmp_path: Path) -> None:
     """Two departments, three years, an indicator by district, a period measure: everything meets everything."""
     indicators = [

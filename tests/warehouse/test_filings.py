@@ -69,6 +69,7 @@ def test_a_withdrawn_figure_leaves_the_earlier_one_standing(night: Callable[...,
     assert known["value"] == 33.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("another", [False, True])
 def test_what_was_withdrawn_and_is_sent_again_counts_again(
     night: Callable[..., Night], book: Plan, tmp_path: Path, another: bool

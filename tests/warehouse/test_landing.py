@@ -268,6 +268,7 @@ def test_a_file_put_back_as_it_was_counts_again_from_then_on_and_is_not_late(pla
     assert owed == "on_time"
 
 
+@pytest.mark.slow
 @settings(max_examples=3)
 @given(order=st.permutations(range(4)), judged_each_time=st.booleans())
 def test_corrections_give_the_same_vintages_in_whatever_order_they_arrive(

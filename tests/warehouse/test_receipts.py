@@ -184,6 +184,7 @@ def test_a_receipt_says_which_figures_are_new_revised_or_unchanged_and_what_repl
     assert "此后已被更正" in a["html"].read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_an_explained_warning_disappears_from_a_new_receipt_that_says_why(
     night: Callable[..., Night], plan: Plan, tmp_path: Path
 ) -> None:
@@ -228,6 +229,7 @@ def test_a_withdrawal_is_answered_by_a_receipt_of_its_own(
     assert "Figures that this file revised" not in text_of(after[f"{BOX}/a.csv"])
 
 
+@pytest.mark.slow
 def test_a_revised_plan_makes_new_receipts_only_where_the_judgement_changed_and_they_say_so(
     night: Callable[..., Night], plan: Plan, tmp_path: Path
 ) -> None:

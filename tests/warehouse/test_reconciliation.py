@@ -111,6 +111,7 @@ def test_the_difference_is_in_percent_of_amounts_only(year: Night) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_difference_within_rounding_is_none_and_a_stated_decimal_narrows_it(night: Callable[..., Night]) -> None:
     def growth(figure: str) -> dict[str, Any]:
         return beside(night({"statistics/a.csv": long_csv(("gdp_growth", "", "2022Q4", "", figure, "%"))}),

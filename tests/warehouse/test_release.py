@@ -260,6 +260,7 @@ for _ in sys.stdin:
 """
 
 
+@pytest.mark.slow
 def test_a_reader_keeps_the_release_it_has_open_while_a_new_one_is_published(night: Callable[..., Night]) -> None:
     one = night(FIRST)
     path = one.store.warehouse / "current" / "warehouse.duckdb"

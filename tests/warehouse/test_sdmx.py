@@ -145,6 +145,7 @@ def test_a_plans_year_that_is_none_of_the_calendars_is_given_as_a_range(
     assert {str(o.dimension["TIME_PERIOD"].value): float(o.value) for o in read} == {"2023-04-01/P1Y": 7, "2024-Q3": 88}
 
 
+@pytest.mark.slow
 def test_a_release_replaces_the_one_before_whole_or_not_at_all(
     night: Callable[..., Night], year: Night, tmp_path: Path
 ) -> None:

@@ -289,6 +289,7 @@ def test_blank_cells_of_periods_still_to_end_are_no_rows(plan, night: Callable[.
     assert {r["period"] for r in after.ask("from observation")} == {"2022-10", "2022-11"}
 
 
+@pytest.mark.slow
 def test_a_year_of_a_plan_that_starts_in_april_goes_by_its_own_areas_and_units(night: Callable[..., Night], tmp_path):
     plan = load_plan(RIVERMOUTH)
     store = Store(tmp_path / "data")

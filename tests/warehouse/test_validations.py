@@ -111,6 +111,7 @@ def test_rules_across_submissions_are_kept_by_period(kept: Night):
         assert counts(period)["M01"] == row["n"]
 
 
+@pytest.mark.slow
 def test_judging_a_month_again_replaces_its_results_and_pages_and_no_other_months(
     night: Callable[..., Night], tmp_path: Path
 ):

@@ -77,8 +77,8 @@ def read(file: Path, seed: int, stop: Path) -> None:
     newest = 0
     while not stop.exists():
         try:
-            link = file.parent.resolve()
             with duckdb.connect(str(file), read_only=True) as con:
+                link = file.parent.resolve()  # of this release or a newer one: once it moves, a newer one than this is current
                 seen["connections"] += 1
                 n, whole = _asked(con, seen, chance)
                 seen["torn"] += not whole

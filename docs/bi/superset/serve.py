@@ -105,6 +105,7 @@ def main() -> None:
     set_up(home, password, environment)
     served = subprocess.Popen(
         [BIN / "gunicorn", "--bind", f"127.0.0.1:{port}", "--preload", "--workers", "2", "--worker-class", "gthread", "--threads", "8",
+         "--keep-alive", "75",  # longer than a browser or a proxy lets one rest: at 2 s, requests met connections being closed
          "--timeout", "120", "--graceful-timeout", "5", "--log-level", "warning", "superset.app:create_app()"],
         env=environment,
     )  # fmt: skip

@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DAGSTER_DISABLE_TELEMETRY := yes
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run test test-slow ui plan samples templates reminders releases rollback diff superset docs lint bench clean
+.PHONY: help run test test-slow ui plan samples templates reminders releases rollback diff check prune backup superset docs lint bench fuzz clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,15 @@ rollback: .venv/.ready ## Make the release before the current one, or RELEASE=..
 diff: .venv/.ready ## What changed, and why, from release BEFORE=... (the one before) to AFTER=... (the current)
 	@$(BIN)/wallchart diff $(BEFORE) $(AFTER)
 
+check: .venv/.ready ## Verify everything in the store; what can be made again is made by the next run (docs/faults.md)
+	@$(BIN)/wallchart check
+
+prune: .venv/.ready ## List what has outlived its use, and how much it frees; DELETE=yes deletes it
+	@$(BIN)/wallchart prune $(if $(filter yes,$(DELETE)),--delete)
+
+backup: .venv/.ready ## Copy what cannot be made again to the folder TO=..., also while a run is under way
+	@$(BIN)/wallchart backup $(TO)
+
 .venv-superset/.ready: docs/bi/superset/requirements.txt
 	$(PYTHON) -m venv .venv-superset
 	.venv-superset/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
@@ -69,6 +78,10 @@ lint: .venv/.ready ## Format and lint check, types, import layers
 
 bench: .venv/.ready ## Measure a refresh against a hand-written DuckDB script (SIZES="10000 1000000")
 	$(BIN)/python -m bench $(SIZES)
+
+fuzz: .venv/.ready ## Fuzz the readers, the clause reader, values, units and periods for SECONDS=600 in all (docs/readers.md)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r fuzz/requirements.txt
+	$(BIN)/python -m fuzz $(or $(SECONDS),600)
 
 clean: ## Remove what running made: data/ (sample submissions and warehouse included)
 	chmod -R u+w data 2>/dev/null || true

@@ -17,7 +17,7 @@ def documented(store: Store, log: dg.DagsterLogManager) -> str | None:
     try:
         from warehouse import data_docs
 
-        with store.writing():
+        with store.room(), store.writing("Data Docs", log.info):
             log.info(f"Data Docs: {data_docs.build(store)} pages")
     except Exception as e:  # any cause: it is logged with its trace, and the check fails with it
         log.exception("Data Docs could not be built")

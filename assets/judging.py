@@ -14,9 +14,11 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 from dagster._core.definitions.metadata import normalize_metadata
+from pydantic import Field
 
 from assets.data_docs import documented
 from assets.shown import columns, table
+from assets.submissions import known_departments
 from expectations.model import Plan
 from warehouse import judge, rejudged, validations
 from warehouse.findings import Verdict
@@ -24,7 +26,7 @@ from warehouse.glance import months_at_a_glance
 from warehouse.standing import Standing, standing
 from warehouse.store import Store
 
-ONLY_STALE = "wallchart/only_stale"  # run tag: within the range, months that are up to date are left as they are
+ONLY_STALE = "wallchart/only_stale"  # run tag: what is up to date is left as it is, months of the range and the release
 CHECKS = {
     "structure": "Every rule could be evaluated; Great Expectations and the findings count the same.",
     "validity": "No row was returned to a department (rules V).",
@@ -34,6 +36,12 @@ CHECKS = {
 
 # partitions of a check are a preview in Dagster 1.13; what is relied on here is held by a test
 warnings.filterwarnings("ignore", category=dg.PreviewWarning, message=".*partitions_def on an AssetCheckSpec.*")
+
+
+class Chosen(dg.Config):
+    """Which of the months of the run are judged; all, where nothing is said."""
+
+    departments: list[str] = Field(default=[], description="Only months in which one of these departments has rows")
 
 
 def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -63,22 +71,32 @@ def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         ],
     )
     def judging_step(
-        context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
+        context: dg.AssetExecutionContext,
+        config: Chosen,
+        store: dg.ResourceParam[Store],
+        compiled_plan: dg.ResourceParam[Plan],
     ) -> Iterator[Any]:
         months = list(context.partition_keys)  # partition keys are months: 2022-03
         wanted = months
-        if ONLY_STALE in context.run.tags:
-            stale = set(judge.stale_months(store, compiled_plan))
-            wanted = [m for m in months if m in stale]
-        reach = judge.looking_back_on(wanted, judge.months_with_rows(store)) if wanted else []
-        before = rejudged.standing_before(store, reach)
-        valid = judge.validity(store, compiled_plan, wanted, context.log.info)
-        flagged = judge.quality(store, compiled_plan, [] if valid.crashed else wanted, context.log.info)
-        beyond = sorted(set(flagged.months) - set(months))
-        if beyond:
-            context.log.info(f"cumulative figures look back: flags of {', '.join(beyond)} were renewed too")
-        changed = rejudged.changes(store, compiled_plan, before, dt.datetime.now(dt.UTC))
-        undocumented = documented(store, context.log)
+        with store.writing("judging", context.log.info):  # all of it: what another run judges meanwhile is not stale
+            if ONLY_STALE in context.run.tags:
+                stale = set(judge.stale_months(store, compiled_plan))
+                wanted = [m for m in months if m in stale]
+            if config.departments:
+                theirs = set(judge.months_with_rows(store, known_departments(compiled_plan, config.departments)))
+                wanted = [m for m in wanted if m in theirs]
+                context.log.info(f"{len(wanted)} of {len(months)} months have rows of {', '.join(config.departments)}")
+            reach = judge.looking_back_on(wanted, judge.months_with_rows(store)) if wanted else []
+            rejudged.put_aside(store, reach, dt.datetime.now(dt.UTC))
+            valid = judge.validity(store, compiled_plan, wanted, context.log.info)
+            flagged = judge.quality(store, compiled_plan, [] if valid.crashed else wanted, context.log.info)
+            beyond = sorted(set(flagged.months) - set(months))
+            if beyond:
+                context.log.info(f"cumulative figures look back: flags of {', '.join(beyond)} were renewed too")
+            # where a rule crashed, what stood stays aside for the run that judges to the end
+            crashed = valid.crashed or flagged.crashed
+            changed = pl.DataFrame(schema={"month": pl.String}) if crashed else rejudged.changes(store, compiled_plan)
+            undocumented = documented(store, context.log)
         now = standing(store, months + beyond)
         rows = {"rows by month": columns(months_at_a_glance(store), "month", {"kept": "#6ac", "returned": "#b12"})}
         for month in months:
@@ -101,7 +119,7 @@ def _metadata(month: str, now: Standing, *, judged: bool) -> dict[str, Any]:
     row = rows.to_dicts()[0] if rows.height else dict.fromkeys(rows.columns, 0)
     return {
         "dagster/partition_row_count": row["rows_read"],
-        "judged": "in this run" if judged else "before: nothing has changed since",
+        "judged": "in this run" if judged else "before: left as it was",
         "rows kept": row["rows_kept"],
         "rows returned": row["rows_returned"],
         "figures": row["figures"],

@@ -1,18 +1,20 @@
 """The marts: each table that an analyst queries, made anew from the judged months and the plan, and their release."""
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from assets.clock import now
 from assets.data_docs import documented
+from assets.judging import ONLY_STALE
 from assets.shown import COLOURS, bars, columns, courses, table
 from expectations.model import Plan
 from warehouse import dictionary, marts, rulebook
-from warehouse.glance import marts_at_a_glance
-from warehouse.release import publish
+from warehouse.glance import marts_at_a_glance, overdue_at_a_glance
+from warehouse.preview import outcome
+from warehouse.release import Release, publish
 from warehouse.releases import Keep
 from warehouse.store import Store
 
@@ -118,7 +120,7 @@ def _pictured(store: Store) -> dict[str, dict[str, Any]]:
 def made_marts(
     context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
 ) -> Iterator[Any]:
-    made = marts.make(store, compiled_plan, dt.datetime.now(dt.UTC), context.log.info)
+    made = marts.make(store, compiled_plan, now(context, store), context.log.info)
     pictured = _pictured(store)
     for name in marts.TABLES:
         yield dg.MaterializeResult(
@@ -137,6 +139,7 @@ def made_marts(
         metadata={
             "missing": missing,
             "by department": table(made.missing),
+            "the longest overdue, and by which line of policy": table(overdue_at_a_glance(store)),
             "could not be evaluated": ", ".join(f"{v.rule}: {v.crashed}" for v in crashed) or "none",
         },
     )
@@ -187,7 +190,7 @@ def release(
     compiled_plan: dg.ResourceParam[Plan],
     keep: dg.ResourceParam[Keep],
 ) -> dg.MaterializeResult:
-    published = publish(store, compiled_plan, context.log.info, keep)
+    published = publish(store, compiled_plan, context.log.info, keep, again=ONLY_STALE not in context.run.tags)
     return dg.MaterializeResult(
         metadata={
             "release": published.release,
@@ -199,6 +202,19 @@ def release(
             ),
             "against": published.base or "none: the first release",
             "inputs": published.input_digest,
+            **_previewed(store, published),
         },
         data_version=dg.DataVersion(published.input_digest[:16]),
     )
+
+
+def _previewed(store: Store, published: Release) -> dict[str, Any]:
+    """The last preview beside what came of it, where it was against the same release."""
+    found = outcome(store, published.release, published.base, published.input_digest)
+    if found is None:
+        return {}
+    return {
+        "what was previewed, and what came": table(found.held),
+        "previewed at": dg.MetadataValue.timestamp(found.previewed),
+        "made of what was previewed": found.same_inputs,
+    }

@@ -15,7 +15,8 @@ from warehouse.store import Store
     " a folder a release, and a link that moves.",
 )
 def sdmx(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) -> dg.MaterializeResult:
-    written = write(store.warehouse / "current" / "warehouse.duckdb", store.sdmx)
+    with store.room():
+        written = write(store.warehouse / "current" / "warehouse.duckdb", store.sdmx)
     context.log.info(f"{written.rows} observations of release {written.release} as SDMX")
     return dg.MaterializeResult(
         metadata={

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 import dagster as dg
 import polars as pl
+
+from warehouse.visible import visible
 
 SHOWN = 20  # rows
 TALL, WIDE = 14, 320  # pixels: a bar with its place, the widest bar
@@ -32,9 +35,13 @@ def table(rows: pl.DataFrame) -> dg.TableMetadataValue | dg.TextMetadataValue:
         pl.col(n).cast(pl.String, strict=False) for n, k in kinds.items() if k == "string"
     )
     return dg.MetadataValue.table(
-        records=[dg.TableRecord({k: "" if v is None else v for k, v in row.items()}) for row in plain.to_dicts()],
+        records=[dg.TableRecord({k: _plain(v) for k, v in row.items()}) for row in plain.to_dicts()],
         schema=dg.TableSchema([dg.TableColumn(name, kind) for name, kind in kinds.items()]),
     )
+
+
+def _plain(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) else "" if value is None else value
 
 
 def bars(rows: pl.DataFrame, label: str, colours: Mapping[str, str]) -> dg.MarkdownMetadataValue:

@@ -1,17 +1,19 @@
 """What the departments sent: the bytes, kept for ever, and the rows read from them."""
 
-import datetime as dt
-
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
+from assets.clock import now
 from assets.shown import table
 from expectations.model import Plan
 from warehouse.landing import land
 from warehouse.ledger import ledger
-from warehouse.reading import passed_over, read_landed
+from warehouse.reading import forget, mended, passed_over, read_landed
 from warehouse.sources import shown
 from warehouse.store import Store
+
+ASK_AGAIN = "sources that did not answer, to be asked again"  # metadata of a landing
 
 
 @dg.asset(
@@ -34,8 +36,8 @@ def landed_files(
     sources: dg.ResourceParam[list],
     credentials: dg.ResourceParam[dict],
 ) -> dg.MaterializeResult:
-    with store.writing():
-        landed = land(store, sources, compiled_plan, dt.datetime.now(dt.UTC), context.log.info, credentials)
+    with store.writing("landing", context.log.info):
+        landed = land(store, sources, compiled_plan, now(context, store), context.log.info, credentials)
     with ledger(store) as db:
         latest = db.execute(
             "select path, bytes, datetime(received_at / 1000000, 'unixepoch'), sha256, synthetic from submission"
@@ -44,6 +46,7 @@ def landed_files(
     return dg.MaterializeResult(
         metadata={
             "sources": ", ".join(map(shown, sources)),
+            ASK_AGAIN: ", ".join(landed.may_pass) or "none",
             "files looked at": landed.looked_at,
             "files new": len(landed.new),
             "files sent again after others": len(landed.again),
@@ -71,6 +74,25 @@ def landed_files(
     )
 
 
+class Again(dg.Config):
+    """What is read from landing though it was read before."""
+
+    read_again: list[str] = Field(
+        default=[], description="Read the files of these departments again, or `all`. None: only what has not been read"
+    )
+
+
+def known_departments(plan: Plan, named: list[str]) -> list[str]:
+    """The departments, as a person named them in a run's config. Raises Failure where the plan has not one of them."""
+    known = {d.department for d in plan.departments}
+    if strangers := sorted(set(named) - known):
+        raise dg.Failure(
+            f"the plan has no department {', '.join(strangers)}: its codes are {', '.join(sorted(known))}",
+            allow_retries=False,
+        )
+    return named
+
+
 @dg.asset(
     group_name="submissions",
     kinds={"polars", "parquet"},
@@ -78,9 +100,15 @@ def landed_files(
     description="The rows of every landed file, cell by cell as text, each with its sheet, row and column.",
 )
 def read_rows(
-    context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
+    context: dg.AssetExecutionContext,
+    config: Again,
+    store: dg.ResourceParam[Store],
+    compiled_plan: dg.ResourceParam[Plan],
 ) -> dg.MaterializeResult:
-    with store.writing():
+    with store.writing("reading", context.log.info):
+        if config.read_again:
+            of = [] if config.read_again == ["all"] else known_departments(compiled_plan, config.read_again)
+            context.log.info(f"{forget(store, of)} files are read again from landing")
         months = read_landed(store, compiled_plan, context.log.info)
     with ledger(store) as db:
         files, rows, returned = db.execute(
@@ -93,6 +121,7 @@ def read_rows(
         latest = db.execute(
             "select submission, path from submission order by received_at desc, path limit 20"
         ).fetchall()
+    mended(store, compiled_plan, {one for one, _ in latest}, context.log.warning)
     aside = [(path, p.sheet, p.row_number, p.why, p.text) for one, path in latest for p in passed_over(store, one)]
     return dg.MaterializeResult(
         metadata={

@@ -18,7 +18,8 @@ from warehouse.store import Store
     " each month's end and now. One file that opens without a server or the net, fits an A0 sheet and a phone.",
 )
 def wall_chart(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) -> dg.MaterializeResult:
-    chart = wallchart(store.warehouse / "current" / "warehouse.duckdb", store.reports / "wallchart.html")
+    with store.room():
+        chart = wallchart(store.warehouse / "current" / "warehouse.duckdb", store.reports / "wallchart.html")
     context.log.info(f"wall chart: {chart.path} ({chart.bytes:,} bytes)")
     by_capability = chart.shown.pivot("status", index=["number", "capability"], values="targets").sort("number")
     columns = [pl.col(s) for s in STATUSES if s in by_capability.columns]

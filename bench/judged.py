@@ -117,7 +117,7 @@ def write_judged(root: Path, observations: int) -> int:
     _given(store, copied(model, times, earlier), root / "plan")
     wide = max(len(i.areas) for i in model.indicators)
     narrow = ", ".join(f"'{i.indicator}'" for i in model.indicators if len(i.areas) < wide)
-    with connect(store.spill) as con:
+    with connect(store.root, spill=store.spill) as con:
         codes = ", ".join(f"('{a.area}')" for a in model.head.areas)
         con.execute(f"create table model_area as select * from (values {codes}) v(area)")
         con.execute("set enable_progress_bar = false")

@@ -89,7 +89,7 @@ def period(text: str, first_month: int = 1) -> Period | None:
     for pattern, span, cumulative in COMPILED:
         if found := pattern.fullmatch(written):
             year, number = int(found[1]), found[2] if pattern.groups > 1 else "1"
-            if year < 1900:
+            if not 1900 <= year < dt.MAXYEAR:
                 return None
             number = {"上": "1", "下": "2"}.get(number) or CHINESE.get(number, number)
             return year_from(year, first_month) if span == "year" else ending(year, int(number), span, cumulative)

@@ -147,8 +147,10 @@ def unit(text: str) -> Unit | None:
     name = SPELLINGS.get(name, name)
     if "/" in name:
         above, _, below = name.partition("/")
+        if "/" in below:  # before it is looked at: a cell may hold thousands
+            return None
         over, under = unit(above), unit(below)
-        if over is None or under is None or "/" in below:
+        if over is None or under is None:
             return None
         return Unit(name, f"{over.dimension}/{under.dimension}", over.factor / under.factor)
     if name in BASES:

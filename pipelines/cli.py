@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ import click
 
 from expectations.load import PlanError
 from pipelines.settings import ROOT, Settings, SettingsError, own_source, settings
+from warehouse.store import holder, locked
+from warehouse.trouble import StoreError, of_disk
 
 
 def dagster_home(config: Settings) -> Path:
@@ -20,7 +23,8 @@ def dagster_home(config: Settings) -> Path:
     home = config.data / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     yaml = home / "dagster.yaml"
-    if not yaml.is_symlink():
+    if not yaml.exists():  # nor where the data folder was moved, and the link leads nowhere
+        yaml.unlink(missing_ok=True)
         yaml.symlink_to(os.path.relpath(ROOT / "dagster.yaml", home))
     os.environ["DAGSTER_HOME"] = str(home)
     return home
@@ -34,8 +38,13 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except PlanError as e:
             raise click.ClickException(f"the plan cannot be compiled:\n{e}") from e
-        except SettingsError as e:
+        except (SettingsError, StoreError) as e:
             raise click.ClickException(str(e)) from e
+        except Exception as e:
+            config = settings()
+            if said := of_disk(e, config.data, config.store.wanted):  # Dagster's own files lie on that disk too
+                raise click.ClickException(said) from e
+            raise
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,21 +53,99 @@ def main() -> None:
 
 
 @main.command()
-def run() -> None:
+@click.option("--clock-is-right", is_flag=True, help="Run though the current release is of a later time: once.")
+def run(clock_is_right: bool) -> None:
     """Run the nightly job: land, refresh, release. Writes sample submissions first if there are none."""
     config = settings()
-    _samples_if_none(config)
-    dagster_home(config)
-    from pipelines.nightly import run_night
+    from pipelines.alerts import after_crash, after_night
+    from pipelines.console import log_format, voice
 
-    night = run_night(config, click.echo)
+    say = voice()
+    try:
+        _samples_if_none(config, say)
+        dagster_home(config)
+        from pipelines.definitions import compiled_plan, defs
+        from pipelines.nightly import run_night
+
+        night = run_night(config, say, clock_is_right=clock_is_right)
+    except Exception as e:
+        after_crash(config, e, say)
+        raise
+    after_night(defs, config, compiled_plan, say)
+    if config.metrics_file:
+        from pipelines.metrics import write
+
+        write(config, compiled_plan)
     if not night.succeeded:
         click.secho(f"the run failed: {night.why}", fg="red", err=True)
         click.echo("The last release still stands. `make ui`, then Runs, shows the log.", err=True)
         sys.exit(1)
+    if log_format() == "json":
+        for warning in night.warnings:
+            say(warning)
+        say(f"{'released' if night.released else 'nothing new'}; {night.landed} new files, {night.seconds:.1f} s")
+        return
     from pipelines.summary import show
 
     show(config, night)
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Print what is wrong and the messages, and send none.")
+def alerts(dry_run: bool) -> None:
+    """Print what is wrong, and tell whoever runs the machine, once (see docs/observing.md). For cron, where no daemon runs."""
+    import dagster as dg
+
+    from pipelines.alerts import beat, news, note_night, nothing_to_tell, tell, watched
+
+    config = settings()
+    dagster_home(config)
+    from pipelines.definitions import compiled_plan, defs
+
+    now = dt.datetime.now(dt.UTC)
+    with dg.DagsterInstance.get() as instance:
+        note_night(instance, config, compiled_plan)
+        troubles = watched(instance, defs, config, compiled_plan, now)
+    for t in troubles:
+        click.echo("\n".join(["", t.title, *t.what, t.link]).rstrip())
+    if dry_run:
+        for m in news(config, compiled_plan, troubles, now):
+            click.echo(f"\nto {m.recipient or 'the office'}\n{m.title}\n{m.body}")
+    nothing = nothing_to_tell(config, compiled_plan, troubles, now)
+    if nothing or dry_run:
+        click.echo(nothing or "dry run: nothing was sent")
+        failed = []
+    else:
+        done = tell(config, compiled_plan, troubles, now)
+        click.echo(f"{done.sent} messages sent, {done.waiting} waiting")
+        failed = list(done.failed)
+    if not dry_run and (unheard := beat(config)):
+        failed.append(unheard)
+    for failure in failed:
+        click.secho(f"{failure}; tried again the next time", fg="red", err=True)
+    if failed:
+        sys.exit(1)
+
+
+@main.command()
+@click.option(
+    "--textfile", type=click.Path(dir_okay=False, path_type=Path), help="Write them there, whole or not at all."
+)
+@click.option("--serve", type=int, metavar="PORT", help="Serve them on 127.0.0.1, as of each scrape.")
+def metrics(textfile: Path | None, serve: int | None) -> None:
+    """Print metrics in the Prometheus format (see docs/observing.md)."""
+    from pipelines.metrics import exposition, serving, write
+
+    config = settings()
+    dagster_home(config)
+    loaded = config.plan()
+    if textfile:
+        write(config, loaded, textfile)
+    if serve:
+        click.echo(f"http://127.0.0.1:{serve}/metrics  (Ctrl-C ends it)", err=True)
+        serving(config, loaded, serve)
+    if not textfile and not serve:
+        click.echo(exposition(config, loaded), nl=False)
 
 
 @main.command()
@@ -275,6 +362,85 @@ def diff(before: str | None, after: str | None, everything: bool) -> None:
 
 
 @main.command()
+@click.option("--restore-ledger", is_flag=True, help="First put the ledger's copy in the place of the damaged ledger.")
+def check(restore_ledger: bool) -> None:
+    """Verify everything that was landed, read, judged, made and released; what can be made again is marked for the next run
+    (docs/faults.md)."""
+    from warehouse import integrity, ledger
+
+    config = settings()
+    if restore_ledger:
+        with config.store.writing("restoring the ledger"):
+            if not ledger.damage(config.store):
+                raise click.ClickException(f"{config.store.ledger} is whole: nothing was restored")
+            aside = ledger.restore(config.store)
+        click.echo(f"the ledger is the copy that the last landing left; what stood there, if anything, is {aside}")
+    found = integrity.check(config.store, click.echo)
+    for f in found:
+        click.secho(f.wrong, fg="red", err=True)
+        click.echo(f"    {f.to_do}", err=True)
+    click.echo(f"{len(found)} damaged" if found else "everything is as it was written")
+    if found:
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--delete", is_flag=True, help="Delete what is listed.")
+def prune(delete: bool) -> None:
+    """List what has outlived its use, by which rule, and how much it frees; delete it only with --delete."""
+    from pipelines.pruned import show_pruned
+
+    config = settings()
+    dagster_home(config)
+    show_pruned(config, dt.datetime.now(dt.UTC), delete=delete)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def backup(folder: Path) -> None:
+    """Copy into FOLDER what cannot be made again and is not there yet, also while a run is under way. FOLDER is a data
+    folder itself: to restore is to copy it back."""
+    from warehouse.backup import BackupError, back_up
+
+    try:
+        done = back_up(settings().store, folder, click.echo)
+    except BackupError as e:
+        raise click.ClickException(str(e)) from e
+    current = f"current release {done.release}" if done.release else "no release yet"
+    click.echo(
+        f"{folder}: {done.submissions:,} submissions, {current}; {done.files:,} files were new ({done.bytes:,} bytes)"
+    )
+
+
+@main.command()
+@click.argument("submission")
+@click.argument("row", type=int, required=False)
+def why(submission: str, row: int | None) -> None:
+    """Say why rows of SUBMISSION were returned or flagged: its id, or (the end of) its file's path. Of one ROW, or of all."""
+    from pipelines.asked import AskedError, show_why
+
+    config = settings()
+    try:
+        show_why(config.store, config.plan().head.timezone, submission, row)
+    except AskedError as e:
+        raise click.ClickException(str(e)) from e
+
+
+@main.command()
+@click.argument("target")
+@click.argument("period", required=False)
+def where(target: str, period: str | None) -> None:
+    """Say where the figure of TARGET comes from, and what promised it: of PERIOD (2022Q4), or the last one with a figure."""
+    from pipelines.asked import AskedError, show_where
+
+    config = settings()
+    try:
+        show_where(config.store, config.plan().head.timezone, target, period)
+    except AskedError as e:
+        raise click.ClickException(str(e)) from e
+
+
+@main.command()
 def docs() -> None:
     """Write the generated pages of docs/."""
     from expectations.load import PLANS, load_plan
@@ -291,7 +457,14 @@ def docs() -> None:
 @click.option("--port", default=3000, show_default=True)
 def ui(port: int) -> None:
     """Start the Dagster UI and daemon on 127.0.0.1, state under the data folder."""
-    os.chdir(dagster_home(settings()))
+    from pipelines.console import log_format
+
+    home = dagster_home(settings())
+    lock = open(home / ".ui.lock", "a+")  # noqa: SIM115 - held by the process that this one becomes, until it ends
+    if not locked(lock, "wallchart ui"):
+        raise click.ClickException(f"one UI with its daemon is enough: {holder(home / '.ui.lock')}. End that one first")
+    os.set_inheritable(lock.fileno(), True)
+    os.chdir(home)
     click.echo(f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
     command = [
         sys.executable,
@@ -304,17 +477,21 @@ def ui(port: int) -> None:
         "127.0.0.1",
         "-p",
         str(port),
+        "--log-format",
+        "json" if log_format() == "json" else "colored",
     ]
     os.execv(sys.executable, command)
 
 
-def _samples_if_none(config: Settings) -> None:
+def _samples_if_none(config: Settings, say: Callable[[str], None]) -> None:
     box = config.data / "dropbox"
+    if config.store.ledger.exists():
+        return  # a city's own figures have landed here: empty drop boxes are no invitation
     if config.sources == [own_source(config.data)] and not (box.is_dir() and any(box.iterdir())):
         from pipelines.samples import write_samples
 
         written = write_samples(config.plan(), box)
-        click.echo(f"no submissions yet: wrote {len(written)} SYNTHETIC sample files to {box}")
+        say(f"no submissions yet: wrote {len(written)} SYNTHETIC sample files to {box}")
 
 
 if __name__ == "__main__":

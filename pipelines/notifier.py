@@ -4,7 +4,7 @@ A message has a topic and a key. Of a topic only what is newer (a later key) tha
 could not be sent yet gives way to what is newer. Addresses are URLs with secrets in them: they come by environment
 variables and never reach a file, a log or an error; here they are known by their variable's name and their place in it.
 
-Not here: what there is to say (`pipelines.reminders`), and when (`pipelines.definitions`).
+Not here: what there is to say (`pipelines.reminders`, `pipelines.alerts`), and when (`pipelines.definitions`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pydantic import SecretStr
 from pipelines.settings import NOTIFY
 
 OFFICE = ""  # whom NOTIFY itself names: those who run the plan, not one department
+OPERATORS = "operators"  # those who run the machine
 LONGEST = 2000  # bytes of title and body together: WeCom's robots take no more than 2048
 SECONDS = 60  # for one message to one address
 GIVEN_UP_AFTER = dt.timedelta(days=7)
@@ -101,6 +102,18 @@ class Notifier:
             waiting = db.execute("select distinct topic from message where sent_at is null").fetchall()
             gone = [(t,) for (t,) in waiting if t.startswith(topics) and t not in set(but)]
             db.executemany("delete from message where topic = ? and sent_at is null", gone)
+
+    def newest(self, topics: str, recipient: str, now: dt.datetime) -> dict[str, tuple[str, bool]]:
+        """Of each topic that begins with `topics`: the key of the last message that the recipient had or that waits, and
+        whether any address has had it."""
+        with self._register() as db:
+            rows = db.execute(
+                "select topic, key, max(sent_at is not null) from message where recipient = ?"
+                " and substr(topic, 1, length(?)) = ? and (sent_at is not null or queued_at > ?)"
+                " group by topic, key order by key",
+                (recipient, topics, topics, _text(now - GIVEN_UP_AFTER)),
+            ).fetchall()
+        return {topic: (key, bool(had)) for topic, key, had in rows}
 
     def waiting(self, now: dt.datetime) -> int:
         with self._register() as db:

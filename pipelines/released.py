@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from expectations.model import Plan
@@ -53,7 +54,7 @@ def show_diff(store: Store, before: str | None, after: str | None, *, everything
         if wrong := damage(r.folder, changes.READ):
             raise ReleaseError(f"{r.release} is damaged: {wrong}")
     console = _console()
-    with connect() as con:
+    with connect(old.folder, new.folder) as con:
         changes.between(con, changes.Side(old.folder, old.manifest), changes.Side(new.folder, new.manifest))
         console.print(f"from {old.release}\nto   {new.release}")
         counted = changes.counted(con)
@@ -72,7 +73,7 @@ def show_diff(store: Store, before: str | None, after: str | None, *, everything
         for header in ("table", "of", "column", "before", "after", "reason"):
             lines.add_column(header, overflow="fold")
         for row in told:
-            lines.add_row(*row)
+            lines.add_row(*map(escape, row))  # [ ] in a file's name or a clause is no markup
         console.print(lines)
         if len(told) < len(rows):
             console.print(f"and {len(rows) - len(told)} more: --all prints them")

@@ -18,10 +18,10 @@ from rich.table import Table
 
 from expectations.model import Plan
 from expectations.policy import Reminders
-from pipelines.notifier import LONGEST, OFFICE, Delivered, Message, Notifier, Progress, variable
+from pipelines.notifier import LONGEST, OFFICE, OPERATORS, Delivered, Message, Notifier, Progress, variable
 from pipelines.settings import Settings
 from warehouse.dictionary import SYNTHETIC
-from warehouse.store import Store, connect, quoted
+from warehouse.store import Store, connect, files_sql
 from warehouse.templates import shown_due
 
 TOPIC = "reminder/"
@@ -44,9 +44,11 @@ def owed(store: Store, plan: Plan, now: dt.datetime) -> Owed | None:
     marts = (store.warehouse / "current").resolve() / "marts"
     if not (marts / "reminder").is_dir():
         return None
-    with connect() as con:
+    with connect(marts) as con:
         for table in ("reminder", "department", "indicator", "submission"):
-            con.execute(f"create view {table} as from read_parquet('{quoted(marts / table)}/*.parquet')")
+            con.execute(
+                f"create view {table} as from read_parquet({files_sql(sorted((marts / table).glob('**/*.parquet')))})"
+            )
         asked = {"now": now, "zone": plan.head.timezone, "lines": LINES}
         con.execute("create table asked as select $now::timestamptz as now, $zone as zone, $lines as lines", asked)
         [(synthetic,)] = con.execute("select coalesce(bool_or(synthetic), false) from submission").fetchall()
@@ -79,7 +81,7 @@ def messages(config: Settings, plan: Plan, now: dt.datetime) -> list[Message]:
 
 def strangers(config: Settings, plan: Plan) -> list[str]:
     """Variables that name no department of the plan."""
-    known = {OFFICE, *(d.department for d in plan.departments)}
+    known = {OFFICE, OPERATORS, *(d.department for d in plan.departments)}
     return [f"{variable(r)}: the plan has no department {r}" for r in sorted(config.recipients) if r not in known]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -11,11 +11,14 @@ from pydantic import SecretStr
 from expectations.load import PLANS, load_plan
 from expectations.model import Plan
 from warehouse.releases import KEEP, Keep
+from warehouse.retention import PAPERS
 from warehouse.store import Store
 
 ROOT = Path(__file__).parent.parent
 CREDENTIAL = "WALLCHART_CREDENTIAL_"
 NOTIFY = "WALLCHART_NOTIFY"
+RUNS = 90  # days, as dagster.yaml keeps the ticks
+UI = "http://127.0.0.1:3000"
 
 
 class SettingsError(Exception):
@@ -29,15 +32,28 @@ class Settings:
     WALLCHART_NOTIFY_<DEPARTMENT>: apprise URLs, separated by white space, by which the office and a department are told.
     WALLCHART_PLAN: a plan's folder, or its name under expectations/plans (default shenyang-2022). WALLCHART_PLAN_TEXTS:
     folder of the plans' texts, to check the clauses against. WALLCHART_KEEP_DAYS, WALLCHART_KEEP_RELEASES: how long a
-    release is kept after a newer one took its place, and how many are kept at least (default 7 and 7)."""
+    release is kept after a newer one took its place, and how many are kept at least (default 7 and 7).
+    WALLCHART_KEEP_PAPERS_DAYS, WALLCHART_KEEP_RUNS_DAYS: how long receipts that were replaced, Data Docs and templates are
+    kept, and the history of runs (default 400 and 90).
+    Whoever runs the machine (docs/observing.md): WALLCHART_NOTIFY_OPERATORS: their apprise URLs. WALLCHART_UI: where they
+    reach Dagster's UI, for links. WALLCHART_HEARTBEAT: a URL that is asked for after each good night. WALLCHART_NIGHT_HOURS,
+    WALLCHART_DISK_FREE_PERCENT: how long no night may finish, and how much of the disk must be free. WALLCHART_METRICS_FILE:
+    where a run leaves metrics."""
 
     data: Path
-    sources: list[str]
+    sources: list[str] = field(repr=False)  # one that is written wrong may hold a password
     credentials: dict[str, SecretStr]
     recipients: dict[str, SecretStr]  # addresses by department, those of the office under ""
     plan_folder: Path
     plan_texts: Path
     keep: Keep = KEEP
+    papers_days: int = PAPERS
+    runs_days: int = RUNS
+    ui: str = UI
+    heartbeat: SecretStr | None = None
+    night_hours: int = 26
+    disk_free_percent: int = 10
+    metrics_file: Path | None = None
 
     @property
     def store(self) -> Store:
@@ -69,7 +85,26 @@ def settings() -> Settings:
     }
     texts = Path(os.environ.get("WALLCHART_PLAN_TEXTS") or ROOT.parent / "shared" / "plan")
     keep = Keep(_number("WALLCHART_KEEP_DAYS", KEEP.days), _number("WALLCHART_KEEP_RELEASES", KEEP.releases))
-    return Settings(data, sources, credentials, recipients, folder, texts, keep)
+    heartbeat = os.environ.get("WALLCHART_HEARTBEAT")
+    if heartbeat and not heartbeat.startswith(("http://", "https://")):
+        raise SettingsError("WALLCHART_HEARTBEAT is no URL: write http://… or https://…")
+    metrics = os.environ.get("WALLCHART_METRICS_FILE")
+    return Settings(
+        data,
+        sources,
+        credentials,
+        recipients,
+        folder,
+        texts,
+        keep,
+        _number("WALLCHART_KEEP_PAPERS_DAYS", PAPERS),
+        _number("WALLCHART_KEEP_RUNS_DAYS", RUNS),
+        (os.environ.get("WALLCHART_UI") or UI).rstrip("/"),
+        SecretStr(heartbeat) if heartbeat else None,
+        _number("WALLCHART_NIGHT_HOURS", 26),
+        _number("WALLCHART_DISK_FREE_PERCENT", 10),
+        Path(metrics).absolute() if metrics else None,
+    )
 
 
 def _number(variable: str, default: int) -> int:

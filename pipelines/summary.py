@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import duckdb
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.nightly import Night
 from pipelines.settings import Settings
 from warehouse.marts import STATUSES
+from warehouse.store import opened
 
 PROGRESS = """
 with latest as (
@@ -24,12 +24,12 @@ def show(config: Settings, night: Night) -> None:
     warehouse = config.store.warehouse / "current" / "warehouse.duckdb"
     console = Console(width=None if Console().is_terminal else 160)
     for warning in night.warnings:
-        console.print(f"WARNING {warning}", style="bold red", soft_wrap=True)
+        console.print(f"WARNING {warning}", style="bold red", soft_wrap=True, markup=False)
     if not night.released:
         console.print(
             f"Nothing new: looked at the sources, no month touched, no deadline passed ({night.seconds:.1f} s)."
         )
-    with duckdb.connect(str(warehouse), read_only=True) as con:
+    with opened(warehouse) as con:
         files, rows, kept, returned, synthetic = con.execute(
             "select count(*), coalesce(sum(rows_read), 0), coalesce(sum(rows_kept), 0), coalesce(sum(rows_returned), 0), coalesce(bool_or(synthetic), false) from submission"
         ).fetchall()[0]

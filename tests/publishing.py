@@ -18,6 +18,8 @@ from typing import Any
 
 import duckdb
 
+from warehouse import sums
+
 STAMPED = {
     "observation": "value", "progress": "actual", "target": "note", "indicator": "name_en", "department": "name_en",
     "obligation": "due_basis", "submission": "reason", "finding": "basis", "rule": "basis",
@@ -35,6 +37,7 @@ def stamp(plain: Path, made: Path, n: int) -> None:
             beside = made / f".{source.name}.tmp"
             con.execute(f"copy (select {stamped if column else '*'} from '{source}') to '{beside}' (format parquet)")
             os.replace(beside, made / source.name)
+    sums.enter(made, [source.name for source in plain.glob("*.parquet")])
     as_of = BEGAN + dt.timedelta(minutes=n)
     said = {"as_of": as_of.isoformat(), "input_digest": hashlib.sha256(str(n).encode()).hexdigest()}
     beside = made / ".made.json.tmp"
@@ -78,7 +81,9 @@ def read(file: Path, seed: int, stop: Path) -> None:
     while not stop.exists():
         try:
             with duckdb.connect(str(file), read_only=True) as con:
-                link = file.parent.resolve()  # of this release or a newer one: once it moves, a newer one than this is current
+                link = (
+                    file.parent.resolve()
+                )  # of this release or a newer one: once it moves, a newer one than this is current
                 seen["connections"] += 1
                 n, whole = _asked(con, seen, chance)
                 seen["torn"] += not whole

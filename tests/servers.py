@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -247,7 +248,8 @@ class Platform(Place):
     """An exchange platform's API: a feed of submissions a department, by that department's token.
 
     It can be told to misbehave: `answers` are codes (with headers) that it gives to the next requests for a file instead of
-    the file, `breaks_off` the bytes after which it breaks a connection, `hangs` whether it falls silent instead.
+    the file, `breaks_off` the bytes after which it breaks a connection, `resets` whether it then resets it, `hangs` whether it
+    falls silent instead.
     """
 
     def __init__(self) -> None:
@@ -261,6 +263,7 @@ class Platform(Place):
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.breaks_off: list[int] = []
         self.hangs = False
+        self.resets = False
         self.gone_cursors = False
         self.bytes_a_second = 0
         self.released = threading.Event()
@@ -385,7 +388,11 @@ class Platform(Place):
                 self.released.wait(0.05)
         if until < len(sent.content):
             h.wfile.flush()
-            h.connection.shutdown(socket.SHUT_RDWR)
+            if self.resets:
+                h.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                os.close(h.connection.detach())  # at once, with what is still under way
+            else:
+                h.connection.shutdown(socket.SHUT_RDWR)
         return None
 
     def take(self, h: BaseHTTPRequestHandler) -> None:

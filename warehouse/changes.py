@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from warehouse.store import connect, copy_to, quoted
+from warehouse.store import connect, copy_to, files_sql
 
 TEXT, FIGURE, TIME, TRUTH = "varchar", "double", "timestamptz", "boolean"
 KEYS = {
@@ -67,7 +67,7 @@ class Side(NamedTuple):
 def write(base: Side | None, release: Side, to: Path, spill: Path) -> list[dict[str, Any]]:
     """Writes table release_change as Parquet: what changed from `base` (None: nothing to compare with, no rows) to
     `release`. Returns how many rows it has: table, reason, rows."""
-    with connect(spill) as con:
+    with connect(to.parent, release.folder, *([base.folder] if base else []), spill=spill) as con:
         if base is None:
             con.execute(f"create view release_change as {NOTHING}")
         else:
@@ -121,8 +121,8 @@ def _views(con: duckdb.DuckDBPyConnection, side: str, folder: Path) -> dict[str,
     for table, besides in BESIDES.items():
         wanted = dict.fromkeys(KEYS.get(table, []), TEXT) | COMPARED.get(table, {}) | besides
         rest = folder / "marts" / table
-        if any(rest.glob("**/*.parquet")):
-            source = f"read_parquet('{quoted(rest)}/**/*.parquet', hive_partitioning = false)"
+        if parts := sorted(rest.glob("**/*.parquet")):
+            source = f"read_parquet({files_sql(parts)})"
             has[table] = {c for c, *_ in con.execute(f"describe from {source}").fetchall()}
         else:
             source, has[table] = "(select 1 where false)", set()

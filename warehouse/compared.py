@@ -25,14 +25,16 @@ def month_number(month: str) -> int:
 def standing(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> None:
     """Tables series, dated, history, follows, owed: what the figures of the months are compared with. Expects the plan's
     tables; reads observation of the months and of those before."""
-    numbers = [month_number(m) for m in months]
-    known = [
-        path
-        for path in sorted(store.months.glob("*/observation.parquet"))
-        if min(numbers) - LOOK_BACK <= month_number(path.parent.name) <= max(numbers)
-    ]
+    known = [store.months / month / "observation.parquet" for month in looked_at(store, months)]
     for query in (STANDING, HISTORY, FOLLOWS, OWED):
         con.execute(query.replace("{known}", f"read_parquet({files_sql(known)})").replace("{past}", str(PAST)))
+
+
+def looked_at(store: Store, months: Sequence[str]) -> list[str]:
+    """The months in the store whose figures the months' are compared with, themselves included."""
+    first, last = month_number(min(months)) - LOOK_BACK, month_number(max(months))
+    there = (path.parent.name for path in sorted(store.months.glob("*/observation.parquet")))
+    return [month for month in there if first <= month_number(month) <= last]
 
 
 def kept(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> None:

@@ -26,6 +26,7 @@ from expectations.suites import ACROSS, QUALITY, VALIDITY
 from warehouse.gx import context_on, files_in, raised
 from warehouse.store import Store
 from warehouse.validations import CLAUSE, LATEST, PERIOD, READ, heads, pending
+from warehouse.visible import visible
 
 TITLES = {"judged": "有效性 validity (V)", "kept": "质量 quality (Q)", "across": "跨报送 across submissions (M)"}
 SUITES = {"judged": VALIDITY, "kept": QUALITY, "across": ACROSS}
@@ -88,6 +89,7 @@ class Site(SiteBuilder):
             autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
         )
         engine.filters["brief"] = brief
+        engine.filters["visible"] = lambda text: visible(text or "")
         template = engine.from_string((files("warehouse") / "data_docs.j2").read_text("utf-8"))
         context: Any = self.data_context
         site: Any = self.target_store

@@ -9,12 +9,10 @@ import datetime as dt
 import hashlib
 from dataclasses import dataclass
 
-import duckdb
-
 from expectations.model import Plan
 from expectations.periods import calendar_of
-from warehouse.ledger import ledger
-from warehouse.store import Store, files_sql
+from warehouse.ledger import keep_copy, ledger
+from warehouse.store import Store, connect, files_sql
 
 
 class FilingError(Exception):
@@ -48,7 +46,7 @@ def certify(store: Store, plan: Plan, department: str, quarter: str, role: str, 
     ends = quarters[quarter].end
     if now.date() <= ends:
         raise FilingError(f"{quarter} ends on {ends}: certify it after that day")
-    with store.writing():
+    with store.writing("certification"):
         figures = standing_figures(store, department, quarters[quarter].start, ends)
         if not figures:
             raise FilingError(f"{department} has no accepted figure for {quarter}: send the figures first")
@@ -61,6 +59,7 @@ def certify(store: Store, plan: Plan, department: str, quarter: str, role: str, 
                 "insert into certification values (?, ?, ?, ?, ?, ?, ?)",
                 (number, department, quarter, at, role, len(figures), digest),
             )
+        keep_copy(store)
     return Certification(number, department, quarter, len(figures), now)
 
 
@@ -72,7 +71,7 @@ def withdraw(store: Store, submission: str, role: str, why: str, now: dt.datetim
     _role(role)
     if not why.strip():
         raise FilingError("a withdrawal needs its reason")
-    with store.writing(), ledger(store) as db:
+    with store.writing("withdrawal"), ledger(store) as db:
         found = db.execute("select path from submission where submission = ?", (submission,)).fetchone()
         if found is None:
             raise FilingError(
@@ -84,6 +83,7 @@ def withdraw(store: Store, submission: str, role: str, why: str, now: dt.datetim
         ).rowcount
         if not taken:
             raise FilingError(f"{submission} ({found[0]}) was withdrawn before")
+    keep_copy(store)
     return str(found[0])
 
 
@@ -97,7 +97,7 @@ def standing_figures(store: Store, department: str, first: dt.date, last: dt.dat
     paths = sorted(store.months.glob("*/observation.parquet"))
     if not paths:
         return []
-    with duckdb.connect() as con:
+    with connect(store.root) as con:
         return con.execute(
             f"select indicator, area, period, value from read_parquet({files_sql(paths)})"
             " where department = ? and known_to is null and period_end between ? and ? order by all",

@@ -23,7 +23,7 @@ class Glance:
 
 
 def marts_at_a_glance(store: Store) -> Glance:
-    with connect() as con:
+    with connect(store.root) as con:
         for table in (
             "capability",
             "indicator",
@@ -40,12 +40,21 @@ def marts_at_a_glance(store: Store) -> Glance:
         return Glance(con.sql(STATUS).pl(), con.sql(FIGURES).pl(), con.sql(SCORES).pl(), con.sql(RANKING).pl())
 
 
+def overdue_at_a_glance(store: Store) -> pl.DataFrame:
+    """Figures that are due and missing, the longest overdue first: by when, and by which line of policy."""
+    with connect(store.root) as con:
+        for table in ("obligation", "department", "indicator", "plan"):
+            con.execute(f"create view {table} as from read_parquet({files_sql([store.marts / f'{table}.parquet'])})")
+        rows: pl.DataFrame = con.sql(OVERDUE).pl()
+        return rows
+
+
 def months_at_a_glance(store: Store) -> pl.DataFrame:
     """Rows kept and returned, a row a month that has any."""
     paths = sorted(store.months.glob("*/row.parquet"))
     if not paths:
         return pl.DataFrame(schema={"month": pl.String, "kept": pl.Int64, "returned": pl.Int64})
-    with connect() as con:
+    with connect(store.root) as con:
         rows: pl.DataFrame = con.sql(ROWS.format(files=files_sql(paths))).pl()
         return rows
 
@@ -82,4 +91,12 @@ where s.score is not null order by s.score, d.department
 ROWS = """
 select month, count(*) filter (where kept) as kept, count(*) filter (where not kept) as returned
 from read_parquet({files}) group by all order by all
+"""
+
+OVERDUE = """
+select d.name_zh as department, i.name_zh as indicator, o.period, count(*) as areas,
+    strftime(max(o.due_at) at time zone any_value(c.zone), '%Y-%m-%d %H:%M') as due_before, any_value(o.due_basis) as why
+from obligation o join department d on d.department = o.department join indicator i on i.indicator = o.indicator cross join plan c
+where o.state = 'missing'
+group by all order by max(o.due_at), 1, 2, 3
 """

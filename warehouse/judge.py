@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,10 +21,12 @@ import polars as pl
 from expectations.compiled import compiled
 from expectations.model import Plan
 from expectations.units import unit
-from warehouse import compared
+from warehouse import compared, sums
 from warehouse.findings import FINDING_TABLE, Verdict, evaluate
 from warehouse.ledger import ledger
+from warehouse.reading import mended
 from warehouse.store import Store, connect, copy_to, files_sql, write_whole
+from warehouse.trouble import StoreError
 from warehouse.version import JUDGING, code_version
 
 Progress = Callable[[str], None]
@@ -46,9 +49,13 @@ class Judged:
         return [v for v in self.verdicts if v.crashed]
 
 
-def months_with_rows(store: Store) -> list[str]:
+def months_with_rows(store: Store, departments: Sequence[str] = ()) -> list[str]:
+    """The months that submissions touch: of these departments, or of all."""
+    query = "select distinct month from submission_month join submission using (submission)"
+    if departments:
+        query += f" where department in ({', '.join('?' * len(departments))})"
     with ledger(store) as db:
-        return [m for (m,) in db.execute("select distinct month from submission_month order by month")]
+        return [m for (m,) in db.execute(f"{query} order by month", list(departments))]
 
 
 def month_inputs(store: Store, plan: Plan) -> dict[str, str]:
@@ -75,9 +82,40 @@ def made_by(plan: Plan) -> dict[str, str]:
 def stale_months(store: Store, plan: Plan) -> list[str]:
     """The months whose judgement is missing, or older than the plan, the code or the submissions."""
     inputs = month_inputs(store, plan)
-    judged = {p.parent.name: json.loads(p.read_text())["inputs"] for p in store.months.glob(f"*/{STATE}")}
+    judged = {p.parent.name: state["inputs"] for p in store.months.glob(f"*/{STATE}") if (state := state_of(p.parent))}
     left = {month for month, rest in judged.items() if rest is not None and month not in inputs}
     return sorted(left | {month for month, digest in inputs.items() if judged.get(month) != digest})
+
+
+def state_of(month: Path) -> dict[str, str] | None:
+    """What a judged month's state.json says; None where there is none, or none that can be read."""
+    try:
+        state = json.loads((month / STATE).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return state if isinstance(state, dict) and "inputs" in state else None
+
+
+def forget_damaged(store: Store, months: Iterable[str] | None = None) -> list[str]:
+    """Of the judged months (all, or those given), makes those stale whose files are not as they were written; says which
+    files these are. To be called before the files are used."""
+    files = [f"{name}.parquet" for name in (*WRITTEN, *FLAGGED)]
+    chosen = None if months is None else set(months)
+    found = []
+    for folder in sorted(p.parent for p in store.months.glob(f"*/{STATE}")):
+        if (chosen is None or folder.name in chosen) and (wrong := sums.damage(folder, files)):
+            (folder / STATE).unlink()
+            found.append(wrong)
+    return found
+
+
+def refuse_damaged(store: Store, months: Iterable[str] | None = None) -> None:
+    """Raises StoreError where `forget_damaged` finds something."""
+    if found := forget_damaged(store, months):
+        more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+        raise StoreError(
+            f"{'; '.join(found[:5])}{more}. Run again: these months are judged anew from what was received"
+        )
 
 
 def looking_back_on(months: Iterable[str], known: Sequence[str]) -> list[str]:
@@ -95,14 +133,16 @@ def validity(store: Store, plan: Plan, months: Sequence[str], progress: Progress
         return Judged()
     sound = " and ".join(f"not coalesce({r.broken}, false)" for r in VALIDITY if r is not ExpectLockedFigureToStand)
     parts: list[Judged] = []
-    with store.writing(), connect(store.spill) as con:
+    with store.room(), store.writing("judging", progress), connect(store.root, spill=store.spill) as con:
+        mended(store, plan, _touching(store, months), progress)
         inputs = month_inputs(store, plan)
         plan_tables(con, plan, without=["obligation"])
         for part in _parts(store, months):
             _raw(con, store, part)
             _resolved(con, plan)
             [(rows,)] = con.execute("select count(*) from judged").fetchall()
-            progress(f"judging {rows:,} rows of {len(part)} months")
+            done = sum(len(p.months) for p in parts)
+            progress(f"judging {rows:,} rows of {len(part)} months; {done} of {len(months)} months are done")
             if plan.policy.filing and plan.policy.filing.lock:
                 con.execute(LOCKED.replace("{sound}", sound))
             con.execute(FINDING_TABLE)
@@ -116,6 +156,7 @@ def validity(store: Store, plan: Plan, months: Sequence[str], progress: Progress
                 (folder / STATE).unlink(missing_ok=True)
                 for name, query in WRITTEN.items():
                     copy_to(con, query.format(month=month), folder / f"{name}.parquet")
+                sums.enter(folder, [f"{name}.parquet" for name in WRITTEN])
                 write_whole(folder / HALF_WAY, json.dumps({"inputs": inputs.get(month), **made_by(plan)}).encode())
         return _together(parts)
 
@@ -129,10 +170,13 @@ def quality(store: Store, plan: Plan, months: Sequence[str], progress: Progress 
     if not wanted:
         return Judged()
     parts: list[Judged] = []
-    with store.writing(), connect(store.spill) as con:
+    with store.room(), store.writing("judging", progress), connect(store.root, spill=store.spill) as con:
+        refuse_damaged(store, compared.looked_at(store, wanted))
         plan_tables(con, plan)
         compared.standing(con, store, wanted)
         for part in _parts(store, wanted):
+            done = sum(len(p.months) for p in parts)
+            progress(f"flagging kept rows of {len(part)} months; {done} of {len(wanted)} months are done")
             compared.kept(con, store, part)
             con.execute(FINDING_TABLE)
             parts.append(Judged(part, evaluate(con, store, plan, "kept", QUALITY, part)))
@@ -141,10 +185,18 @@ def quality(store: Store, plan: Plan, months: Sequence[str], progress: Progress 
             for month in part:
                 for name, query in FLAGGED.items():
                     copy_to(con, query.format(month=month), store.months / month / f"{name}.parquet")
+                sums.enter(store.months / month, [f"{name}.parquet" for name in FLAGGED])
         for month in months:  # last of all: a month that says so has been judged whole
             if (store.months / month / HALF_WAY).exists():
                 os.replace(store.months / month / HALF_WAY, store.months / month / STATE)
         return _together(parts)
+
+
+def _touching(store: Store, months: Sequence[str]) -> set[str]:
+    """The submissions whose rows the months are judged from."""
+    wanted = f"select distinct submission from submission_month where month in ({', '.join('?' * len(months))})"
+    with ledger(store) as db:
+        return {submission for (submission,) in db.execute(wanted, list(months))}
 
 
 def _parts(store: Store, months: Sequence[str]) -> list[list[str]]:

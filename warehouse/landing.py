@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from expectations.model import Plan
-from warehouse.ledger import ledger
+from warehouse.ledger import keep_copy, ledger, verify
 from warehouse.reading import SIZE_LIMIT
-from warehouse.sources import Changed, Credentials, Entry, Passing, Source, SourceError, open_source, shown
-from warehouse.store import Store
+from warehouse.sources import Changed, Credentials, Entry, Passing, Source, SourceError, open_source, shown, told
+from warehouse.store import Store, sync
 
 SETTLED = 2.0  # seconds without a change until a file counts as complete
 TRIES = 4  # of what may pass, with 1, 2, 4 s between them, or what the source asks for
@@ -31,6 +31,7 @@ GIVE_UP = 3  # troubles in a row that did not pass: the source is down
 RECORDED = (100, 16 << 20)  # files or bytes pulled until the ledger is written
 TOLD = 64 << 20  # bytes of one file between two lines about it
 SLOWEST = 16 << 10  # bytes a second, on the whole of a file
+BOOT = Path("/proc/sys/kernel/random/boot_id")  # another one each time that the machine starts; Linux has it
 
 Progress = Callable[[str], None]
 T = TypeVar("T")
@@ -39,7 +40,7 @@ T = TypeVar("T")
 @dataclass
 class Landed:
     """What a landing did. `again`: known bytes that replaced others. `copies`: files that hold the bytes of another one, and
-    of which. `failed_sources`: by source, what went wrong."""
+    of which. `failed_sources`: by source, what went wrong; `may_pass`: those of them that a later landing may find well."""
 
     looked_at: int = 0
     new: list[str] = field(default_factory=list)
@@ -48,6 +49,7 @@ class Landed:
     growing: list[str] = field(default_factory=list)
     unknown_boxes: list[str] = field(default_factory=list)
     failed_sources: dict[str, str] = field(default_factory=dict)
+    may_pass: list[str] = field(default_factory=list)
 
 
 def land(
@@ -63,31 +65,34 @@ def land(
 
     A submission is received when its file was last changed in the drop box, never later than `now` and never before an
     earlier submission under the same name. `now`: timezone-aware. `pause` waits that many seconds.
+
+    Raises StoreError before anything is asked of a source where the ledger is damaged, and where the disk is full.
     """
-    secrets = [s for c in (credentials or {}).values() if (s := c.get_secret_value())]
 
     def said(text: str) -> str:
-        """The one way out for words of foreign code: a secret in them stays here."""
-        for secret in secrets:
-            text = text.replace(secret, "•••")
-        return text
+        return told(text, credentials or {})
 
     departments = {d.department for d in plan.departments}
     landed = Landed()
-    for url in sources:
-        name = shown(url)
-        pull = _Pull(store, name, now, lambda text: progress(said(text)), pause, landed)
-        try:
-            with closing(open_source(url, credentials or {})) as source:
-                pull.everything(source, departments)
-        except SourceError as e:
-            pull.troubles.append(str(e))
-        if pull.troubles:
-            more = f"; and {len(pull.troubles) - 5} more" if len(pull.troubles) > 5 else ""
-            landed.failed_sources[name] = said("; ".join(pull.troubles[:5]) + more)
-            progress(f"source {name}: {landed.failed_sources[name]}")
-        else:
-            shutil.rmtree(pull.parts, ignore_errors=True)  # of files that were replaced before they were whole
+    with store.room():
+        verify(store)
+        for url in sources:
+            name = shown(url)
+            pull = _Pull(store, name, now, lambda text: progress(said(text)), pause, landed)
+            try:
+                with closing(open_source(url, credentials or {})) as source:
+                    pull.everything(source, departments)
+            except SourceError as e:
+                pull.note(e)
+            if pull.may_pass:
+                landed.may_pass.append(name)
+            if pull.troubles:
+                more = f"; and {len(pull.troubles) - 5} more" if len(pull.troubles) > 5 else ""
+                landed.failed_sources[name] = said("; ".join(pull.troubles[:5]) + more)
+                progress(f"source {name}: {landed.failed_sources[name]}")
+            else:
+                shutil.rmtree(pull.parts, ignore_errors=True)  # of files that were replaced before they were whole
+        keep_copy(store)
     return landed
 
 
@@ -102,6 +107,7 @@ class _Pull:
     pause: Callable[[float], None]
     landed: Landed
     troubles: list[str] = field(default_factory=list)
+    may_pass: bool = False
     silent: int = 0
 
     @property
@@ -188,7 +194,9 @@ class _Pull:
         file is beyond the limit: it is then recorded without its bytes, and returned (S07)."""
         if entry.size > SIZE_LIMIT:
             return ""
-        version = repr((entry.path, entry.version)).encode("utf-8", "surrogateescape")
+        # what came before the machine last went down may be a hole: it is not gone on with
+        boot = BOOT.read_text() if BOOT.exists() else ""
+        version = repr((entry.path, entry.version, boot)).encode("utf-8", "surrogateescape")
         part = self.parts / hashlib.sha256(version).hexdigest()[:32]
         part.parent.mkdir(parents=True, exist_ok=True)
         self.tried(lambda: self.go_on(source, entry, part))
@@ -204,7 +212,7 @@ class _Pull:
         kept = self.store.object(sha256)
         kept.parent.mkdir(parents=True, exist_ok=True)
         os.replace(part, kept)
-        os.chmod(kept, 0o444)
+        os.chmod(kept, kept.stat().st_mode & 0o555)  # who may read it: as the umask says
         return sha256
 
     def go_on(self, source: Source, entry: Entry, part: Path) -> None:
@@ -258,7 +266,11 @@ class _Pull:
         self.silent = self.silent + 1 if isinstance(error, Passing) else 0
         if self.silent >= GIVE_UP:
             raise error
+        self.note(error)
+
+    def note(self, error: SourceError) -> None:
         self.troubles.append(str(error))
+        self.may_pass = self.may_pass or isinstance(error, Passing)
 
     def record(self, files: list[tuple[Entry, str]]) -> None:
         """Files that were pulled, in the ledger, in one transaction."""
@@ -266,6 +278,9 @@ class _Pull:
             return
         at = int(self.now.timestamp() * 1e6)
         lines = []
+        for folder in sorted({self.store.object(sha256).parent for _, sha256 in files if sha256}):
+            sync(folder)  # what the ledger names is on the disk, whatever becomes of the machine
+            sync(folder.parent)
         with ledger(self.store) as db:
             for entry, sha256 in files:
                 known = db.execute(

@@ -1,7 +1,8 @@
 """Reading: every landed file to rows, once, and again where the readers changed or its rows were lost.
 
 Beside a submission's rows their Parquet file keeps, as metadata, what else was seen in it: the mark of the template that
-it was filled from, and what was passed over (totals, notes, hidden sheets).
+it was filled from, and what was passed over (totals, notes, hidden sheets). The ledger keeps the digest of that file. Rows
+are held against it when they are used (`mended`): to do so with all of them every night would cost as much as history is long.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ from expectations.periods import period
 from expectations.template import mark_in
 from warehouse import readers
 from warehouse.ledger import ledger
-from warehouse.store import Store
+from warehouse.readers import apart
+from warehouse.store import Store, beside
+from warehouse.sums import sha256 as digest
+from warehouse.trouble import StoreError
 
 SIZE_LIMIT = 512 << 20  # bytes (S07)
 AT_ONCE = 200  # files whose reading is entered in the ledger together
@@ -44,36 +48,98 @@ def read_landed(store: Store, plan: Plan, progress: Progress = lambda _: None) -
 
     A row belongs to the month in which its period ends; where that cannot be read or lies outside the plan, to the
     month in which the file was received, or the plan's nearest month. Killed at any moment it goes on where it stopped.
+    Raises StoreError where landed bytes are damaged or gone, after all others were read, and where the disk is full.
     """
     reader = reader_id(plan)
     with ledger(store) as db:
-        known = db.execute(
-            "select submission, department, path, sha256, bytes, received_at, reader from submission"
-            " order by received_at, submission"
-        ).fetchall()
+        known = db.execute(f"select {LANDED}, reader from submission order by received_at, submission").fetchall()
     waiting = [k[:-1] for k in known if k[-1] != reader or not _is_whole(store, k[0])]
+    with store.room():
+        return _read_all(store, plan, waiting, progress)
+
+
+def mended(store: Store, plan: Plan, submissions: Collection[str], progress: Progress = lambda _: None) -> list[str]:
+    """To be called before rows of these submissions are used: reads again those that are not as they were written, and
+    says which files these are. Raises StoreError as `read_landed` does."""
+    with ledger(store) as db:
+        known = db.execute(f"select {LANDED}, rows_sha256 from submission order by received_at, submission").fetchall()
+    waiting = [k[:-1] for k in known if k[0] in submissions and not _is_as_written(store, k[0], k[-1])]
+    files = [str(_rows_file(store, w[0])) for w in waiting]
+    if waiting:
+        progress(f"not as they were written, and read again: {', '.join(files[:5])}{' …' * (len(files) > 5)}")
+        with store.room():
+            _read_all(store, plan, waiting, progress)
+    return files
+
+
+def damaged_rows(store: Store) -> list[Path]:
+    """Of all files of rows, those that are not as they were written."""
+    with ledger(store) as db:
+        read = db.execute("select submission, rows_sha256 from submission where reader is not null").fetchall()
+    return [_rows_file(store, one) for one, written in read if not _is_as_written(store, one, written)]
+
+
+LANDED = "submission, department, path, sha256, bytes, received_at"
+
+
+def _read_all(store: Store, plan: Plan, waiting: Iterable[tuple[Any, ...]], progress: Progress) -> list[str]:
+    """Reads submissions (the ledger's LANDED of each) and enters them. Returns the months touched."""
+    reader, waiting = reader_id(plan), list(waiting)
     store.rows.mkdir(parents=True, exist_ok=True)
     touched: set[str] = set()
     done: list[tuple[tuple[Any, ...], list[tuple[Any, ...]]]] = []
+    lost: dict[str, str] = {}
     for n, (submission, department, path, sha256, size, received_at) in enumerate(waiting, 1):
+        if size <= SIZE_LIMIT and (wrong := store.damage(sha256)):
+            lost[sha256] = f"{wrong} ({path})"
+            continue
         reading = _read(store, plan, department, path, sha256, size, received_at)
         rows = _with_months(reading.rows, plan, received_at, submission)
         target = _rows_file(store, submission)
-        beside = target.with_suffix(".tmp")
-        rows.write_parquet(beside, compression="zstd", metadata=_seen(reading))
-        os.replace(beside, target)
+        with beside(target) as part:
+            rows.write_parquet(part, compression="zstd", metadata=_seen(reading))
+            written = digest(part)
         fault = reading.fault
         entry = (
-            reader, reading.format, reading.synthetic, "; ".join(reading.named_departments) or None, reading.reason, rows.height,
+            reader if reading.lasting else None, written, reading.format, reading.synthetic, "; ".join(reading.named_departments) or None, reading.reason, rows.height,
             fault and fault.rule, fault and fault.found, fault and fault.expected, fault and fault.sheet,
             fault and fault.row, submission,
         )  # fmt: skip
         done.append((entry, [(submission, month, count) for month, count in rows["month"].value_counts().rows()]))
-        if len(done) == AT_ONCE or n == len(waiting):
+        if len(done) == AT_ONCE:
             touched |= _enter(store, done)
             done = []
             progress(f"read {n:,} of {len(waiting):,} files")
+    if done:
+        touched |= _enter(store, done)
+        progress(f"read {len(waiting) - len(lost):,} of {len(waiting):,} files")
+    if lost:
+        forget_seen(store, lost)
+        more = f"; and {len(lost) - 5} more" if len(lost) > 5 else ""
+        raise StoreError(
+            f"{'; '.join(list(lost.values())[:5])}{more}. Run again: what its source still holds is fetched anew. Otherwise put"
+            " the file back from a backup, or let the department send the same file again, under any name"
+        )
     return sorted(touched)
+
+
+def forget_seen(store: Store, digests: Collection[str]) -> None:
+    """The next landing fetches the files of these digests again, wherever they were seen."""
+    of = "from seen where submission in (select submission from submission where sha256 = ?)"
+    with ledger(store) as db:
+        for one in digests:
+            boxes = f"select source, substr(path, 1, instr(path, '/') - 1) {of}"
+            db.execute(f"delete from cursor where (source, department) in ({boxes})", (one,))
+            db.execute(f"delete {of}", (one,))
+
+
+def forget(store: Store, departments: Collection[str] = ()) -> int:
+    """Forgets that files (of these departments, or all) were read: the next reading reads them again. Returns how many."""
+    query = "update submission set reader = null"
+    if departments:
+        query += f" where department in ({', '.join('?' * len(departments))})"
+    with ledger(store) as db:
+        return db.execute(query, list(departments)).rowcount
 
 
 def passed_over(store: Store, submission: str) -> list[readers.PassedOver]:
@@ -110,6 +176,10 @@ def _is_whole(store: Store, submission: str) -> bool:
     return begins == ends == b"PAR1" and int.from_bytes(footer, "little") <= size - 12
 
 
+def _is_as_written(store: Store, submission: str, written: str | None) -> bool:
+    return _is_whole(store, submission) and digest(_rows_file(store, submission)) == written
+
+
 def _enter(store: Store, done: list[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]) -> set[str]:
     """Enters readings in the ledger, in one transaction. Returns the months that they touch now or touched before."""
     submissions = [(entry[-1],) for entry, _ in done]
@@ -122,7 +192,7 @@ def _enter(store: Store, done: list[tuple[tuple[Any, ...], list[tuple[Any, ...]]
         db.executemany("delete from submission_month where submission = ?", submissions)
         db.executemany("insert into submission_month values (?, ?, ?)", [m for _, months in done for m in months])
         db.executemany(
-            "update submission set reader = ?, format = ?, synthetic = ?, named_department = ?, reason = ?, rows = ?,"
+            "update submission set reader = ?, rows_sha256 = ?, format = ?, synthetic = ?, named_department = ?, reason = ?, rows = ?,"
             " fault_rule = ?, fault_found = ?, fault_expected = ?, fault_sheet = ?, fault_row = ? where submission = ?",
             [entry for entry, _ in done],
         )
@@ -135,7 +205,7 @@ def _read(
     if size > SIZE_LIMIT:
         fault = readers.FileFault("S07", found=f"{size:,} bytes", expected=f"≤ {SIZE_LIMIT:,} bytes")
         return readers.Reading("unknown", fault=fault)
-    reading = readers.read(store.object(sha256).read_bytes(), path.rpartition("/")[2])
+    reading = apart.read(store.object(sha256), path.rpartition("/")[2], store.rows)
     received = dt.datetime.fromtimestamp(received_at / 1e6, ZoneInfo(plan.head.timezone)).date()
     said_by = _of_another_form(reading, plan.head, received) or _by_another_department(reading, plan, department)
     if said_by is None:

@@ -21,24 +21,24 @@ import duckdb
 
 from expectations.model import Plan
 from warehouse import changes, dictionary, marts
-from warehouse.judge import stale_months
+from warehouse.judge import forget_damaged, stale_months
 from warehouse.releases import (
     KEEP,
     Keep,
     ReleaseError,
     current,
     damage,
+    given_up,
     named,
     point,
     prune,
     releases,
     remove,
     rolled_back,
-    sha256,
     standing_back,
-    sync,
 )
-from warehouse.store import Store, connect, quoted
+from warehouse.store import Store, connect, files_sql, quoted, sync
+from warehouse.sums import sha256
 from warehouse.version import code_version
 
 STORAGE_VERSION = "v1.0.0"  # readable by every DuckDB client since 1.0
@@ -61,22 +61,31 @@ class Release:
 
 def pending(store: Store, plan: Plan, as_of: dt.datetime) -> tuple[list[str], bool]:
     """What there is to do at `as_of`: months to judge anew, and whether a release is due: where the inputs are neither
-    those of the current release nor those of one that somebody went back from."""
+    those of the current release nor those of one that somebody went back from, or where the release, the marts or a month
+    are damaged."""
     months = stale_months(store, plan)
     released = current(store)
-    done = {*rolled_back(store).values(), released["input_digest"] if released else None}
-    return months, bool(months) or released is None or marts.input_digest(store, plan, as_of) not in done
+    whole = released is not None and not given_up(store, released["release"]).exists()
+    stands = released["input_digest"] if released and whole and marts.made(store) else None
+    done = {*rolled_back(store).values(), stands}
+    due = bool(months) or not whole or marts.input_digest(store, plan, as_of) not in done
+    if due and forget_damaged(store):  # only then: to read all that was ever judged costs what the marts cost
+        months = stale_months(store, plan)
+    return months, due
 
 
-def publish(store: Store, plan: Plan, progress: Progress = lambda _: None, keep: Keep = KEEP) -> Release:
+def publish(
+    store: Store, plan: Plan, progress: Progress = lambda _: None, keep: Keep = KEEP, *, again: bool = True
+) -> Release:
     """Builds a release from the store's marts and makes it current. Raises ReleaseError, and then nothing has changed.
 
-    The release is named after the time as of which its marts were made.
+    The release is named after the time as of which its marts were made. Unless `again`, one that was made of the same
+    inputs and stands whole stays current.
     """
-    with store.writing():
-        if not (store.marts / "made.json").exists():
+    with store.room(), store.writing("release", progress):
+        made = marts.made(store)
+        if made is None:
             raise ReleaseError("the marts are not whole; materialize them first")
-        made = json.loads((store.marts / "made.json").read_text())
         as_of, digest = dt.datetime.fromisoformat(made["as_of"]), made["input_digest"]
         for left, inputs in rolled_back(store).items():
             if inputs == digest:
@@ -84,30 +93,34 @@ def publish(store: Store, plan: Plan, progress: Progress = lambda _: None, keep:
                     f"the marts are made of the inputs of {left}, which was rolled back: mend what was wrong with it, or"
                     f" make it current again with `wallchart rollback {left}`"
                 )
+        stands = current(store)
+        if (
+            not again
+            and stands
+            and stands.get("input_digest") == digest
+            and not given_up(store, stands["release"]).exists()
+        ):
+            progress(f"{stands['release']} was made of the same inputs, and stays")
+            return _standing(store, stands["release"])
         name = named(as_of, digest)
         target, staging = store.warehouse / "releases" / name, store.warehouse / ".staging"
         if target.exists():  # these very marts were released, and perhaps the link was not moved
+            if wrong := damage(target):
+                (store.marts / "made.json").unlink()
+                raise ReleaseError(f"{target} is damaged: {wrong}. Run again: another one is made in its place")
             point(store, name)
             return _standing(store, name)
         if back := standing_back(store):
             progress(f"{back.now} was current since {back.left} was rolled back: the inputs have changed since")
+        if wrong := marts.damage(store):
+            raise ReleaseError(f"{wrong}. Run again: the marts are made anew")
         _clear(staging)
         folder = staging / f"{name}-{os.getpid()}"
         (folder / "marts").mkdir(parents=True)
         _check_space(store)
-        base = _base(store, progress)
+        base = compared_with(store, progress)
         progress(f"building release {name}")
-        facts = {
-            "release": name,
-            "built_at": as_of.astimezone(dt.UTC).isoformat(),
-            "plan_revision": plan.head.revision,
-            "code_version": code_version(),
-            "input_digest": digest,
-            "plan": plan.head.plan,
-            "plan_digest": hashlib.sha256(plan.model_dump_json(exclude={"policy", "digest"}).encode()).hexdigest(),
-            "policy_digest": hashlib.sha256(plan.policy.model_dump_json().encode()).hexdigest(),
-            "base": base.facts["release"] if base else None,
-        }
+        facts = {**made_of(name, plan, as_of, digest), "base": base.facts["release"] if base else None}
         tables, changed = _build(store, folder, facts, base)
         _verify(folder / "warehouse.duckdb", tables)
         manifest = {**facts, "changed": changed, "tables": tables}
@@ -122,12 +135,26 @@ def publish(store: Store, plan: Plan, progress: Progress = lambda _: None, keep:
         return _standing(store, name)
 
 
-def _base(store: Store, progress: Progress) -> changes.Side | None:
+def made_of(release: str, plan: Plan, as_of: dt.datetime, digest: str) -> dict[str, Any]:
+    """What a manifest says of the inputs of a release made as of `as_of`: `digest` is that of the marts."""
+    return {
+        "release": release,
+        "built_at": as_of.astimezone(dt.UTC).isoformat(),
+        "plan_revision": plan.head.revision,
+        "code_version": code_version(),
+        "input_digest": digest,
+        "plan": plan.head.plan,
+        "plan_digest": hashlib.sha256(plan.model_dump_json(exclude={"policy", "digest"}).encode()).hexdigest(),
+        "policy_digest": hashlib.sha256(plan.policy.model_dump_json().encode()).hexdigest(),
+    }
+
+
+def compared_with(store: Store, progress: Progress) -> changes.Side | None:
     """The release to compare with: the current one, where its tables are whole."""
     now = next((r for r in releases(store) if r.current), None)
     if now is None:
         return None
-    if wrong := damage(now.folder, changes.READ):
+    if wrong := damage(now.folder, changes.READ) or ("" if now.manifest else "manifest.json cannot be read"):
         progress(f"what changed against {now.release} cannot be told: it is damaged, {wrong}")
         return None
     return changes.Side(now.folder, now.manifest)
@@ -150,8 +177,7 @@ def _build(
     store: Store, folder: Path, facts: dict[str, Any], base: changes.Side | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The file and the Parquet beside it. Returns each table's rows and digest, and what changed against `base`."""
-    with connect(folder.parent / "spill") as con:
-        con.execute("set preserve_insertion_order = true")
+    with connect(store.root, spill=folder.parent / "spill", in_order=True) as con:
         con.execute(f"attach '{quoted(folder / 'warehouse.duckdb')}' as w (storage_version '{STORAGE_VERSION}'); use w")
         tables = []
         for table in marts.TABLES:
@@ -160,8 +186,8 @@ def _build(
                 raise ReleaseError(f"{source} is missing; materialize the marts first")
             beside = folder / "marts" / table
             beside.mkdir()
-            _link(source, beside / f"{table}.parquet")
-            rows = f"read_parquet('{quoted(source)}')"
+            link(source, beside / f"{table}.parquet")
+            rows = f"read_parquet({files_sql([source])})"
             con.execute(f'create table "{table}" as from {rows}')
             tables.append(_counted(con, table, rows))
         con.execute(
@@ -176,7 +202,7 @@ def _build(
             file.parent.mkdir()
         con.execute(f"copy release to '{quoted(told['release'])}' (format parquet)")
         changed = changes.write(base, changes.Side(folder, facts), told["release_change"], store.spill)
-        con.execute(f"create table release_change as from read_parquet('{quoted(told['release_change'])}')")
+        con.execute(f"create table release_change as from read_parquet({files_sql([told['release_change']])})")
         synthetic = con.execute("select coalesce(bool_or(synthetic), false) from submission").fetchall()[0][0]
         con.execute("begin")  # some hundred comments are one write to the disk, not one each
         con.execute(dictionary.statements(synthetic=synthetic))
@@ -232,10 +258,11 @@ def _seal(folder: Path) -> None:
     sync(folder)
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path | str, target: Path | str) -> None:
+    """The same file under another name too; a copy where the two lie on different file systems."""
     try:
         os.link(source, target)
-    except OSError:  # another file system
+    except OSError:
         shutil.copy2(source, target)
 
 

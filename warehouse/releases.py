@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import itertools
 import json
 import os
@@ -15,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warehouse.store import Store, write_whole
+from warehouse import sums
+from warehouse.store import Store, sync, write_whole
+from warehouse.sums import sha256
+from warehouse.trouble import StoreError
 
 NAME = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{8}")
 
@@ -60,9 +62,8 @@ def named(as_of: dt.datetime, digest: str) -> str:
 
 
 def current(store: Store) -> dict[str, Any] | None:
-    """The manifest of the current release, or None where there is none yet."""
-    manifest = store.warehouse / "current" / "manifest.json"
-    return json.loads(manifest.read_text("utf-8")) if manifest.exists() else None
+    """The manifest of the current release, or None where there is none yet, or none that can be read."""
+    return _manifest(store.warehouse / "current") or None
 
 
 def releases(store: Store) -> list[Listed]:
@@ -75,7 +76,7 @@ def releases(store: Store) -> list[Listed]:
 
 
 def _manifest(rest: Path) -> dict[str, Any]:
-    with contextlib.suppress(FileNotFoundError, ValueError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError, TypeError):
         return dict(json.loads((rest / "manifest.json").read_text("utf-8")))
     return {}
 
@@ -96,10 +97,9 @@ def damage(rest: Path, tables: Collection[str] | None = None) -> str | None:
     """What is wrong with a release's files (of all, or of the Parquet of `tables`) against its SHA256SUMS: the first
     file that is missing, changed or not the release's. None: nothing."""
     try:
-        lines = (rest / "SHA256SUMS").read_text("utf-8").splitlines()
+        told = sums.told(rest)
     except (OSError, UnicodeDecodeError) as e:
         return f"SHA256SUMS cannot be read: {e}"
-    told = {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
     there = {p.relative_to(rest).as_posix() for p in rest.rglob("*") if p.is_file()} - {"SHA256SUMS"}
     for path in sorted(told.keys() | there):
         if tables is not None and not (path.startswith("marts/") and path.split("/")[1] in tables):
@@ -113,9 +113,9 @@ def damage(rest: Path, tables: Collection[str] | None = None) -> str | None:
     return None
 
 
-def sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def given_up(store: Store, release: str) -> Path:
+    """There once a check found the release damaged: while it is current, the next night publishes another in its place."""
+    return store.warehouse / "releases" / f"{release}.damaged"
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def rollback(store: Store, release: str | None, at: dt.datetime) -> RolledBack:
     What is left behind is not published again from the same inputs, until somebody goes back to it by name: see
     `rolled_back`. Raises ReleaseError: unknown, none to go back to, current already, damaged.
     """
-    with store.writing():
+    with store.writing("rollback"):
         chosen = find(store, release) if release else _before(store)
         left = next((r for r in releases(store) if r.current), None)
         if chosen.current:
@@ -186,7 +186,15 @@ def _acts(store: Store) -> Path:
 
 
 def _acted(store: Store) -> list[dict[str, Any]]:
-    return list(json.loads(_acts(store).read_text("utf-8"))) if _acts(store).exists() else []
+    if not _acts(store).exists():
+        return []
+    try:
+        return list(json.loads(_acts(store).read_text("utf-8")))
+    except ValueError as e:
+        raise StoreError(
+            f"{_acts(store)} cannot be read: {e}. It says which releases were rolled back: put it back from a backup, or remove"
+            " it; what was rolled back may then be released again"
+        ) from e
 
 
 def point(store: Store, release: str) -> None:
@@ -199,23 +207,28 @@ def point(store: Store, release: str) -> None:
     sync(store.warehouse)
 
 
-def sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def prune(store: Store, keep: Keep, now: dt.datetime) -> None:
-    """Removes the releases that are not to be kept; never the current one."""
-    listed = releases(store)
-    for newer, old in list(itertools.pairwise(listed))[max(keep.releases, 1) - 1 :]:
-        if not old.current and now - newer.built_at > dt.timedelta(days=keep.days):
-            remove(old.folder)
+    """Removes the releases that are not to be kept."""
+    for old in outlived(store, keep, now):
+        remove(old.folder)
+
+
+def outlived(store: Store, keep: Keep, now: dt.datetime) -> list[Listed]:
+    """The releases that are not to be kept, newest first; never the current one, nor the one that a rollback would go to,
+    nor the one that was gone back from last while the other stands."""
+    listed, back = releases(store), standing_back(store)
+    spared = {back.left} if back else set()
+    with contextlib.suppress(ReleaseError):  # none to go back to
+        spared.add(_before(store).release)
+    return [
+        old
+        for newer, old in list(itertools.pairwise(listed))[max(keep.releases, 1) - 1 :]
+        if not old.current and old.release not in spared and now - newer.built_at > dt.timedelta(days=keep.days)
+    ]
 
 
 def remove(rest: Path) -> None:
     for path in [rest, *(p for p in rest.rglob("*") if p.is_dir())]:
         os.chmod(path, 0o755)
     shutil.rmtree(rest)
+    rest.with_name(f"{rest.name}.damaged").unlink(missing_ok=True)

@@ -85,7 +85,7 @@ class Written:
 def write(warehouse: Path, folder: Path) -> Written:
     """Writes the released file's figures as `<folder>/<release>/` (DATA and STRUCTURES) and points the link
     `<folder>/current` at them: all files of one release, or of the one before. The one before is kept for its readers."""
-    with connect(folder / ".spill") as con:
+    with connect(folder, warehouse.resolve().parent, spill=folder / ".spill") as con:
         con.execute(f"attach '{quoted(warehouse.resolve())}' as released (read_only)")
         [(release, plan, revision, built_at)] = con.execute(
             "select release, plan, r.plan_revision, built_at from released.release r cross join released.plan"

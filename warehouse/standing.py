@@ -22,7 +22,7 @@ class Standing:
 
 def standing(store: Store, months: Sequence[str]) -> Standing:
     """The months' rows and findings as they are in the store; a month not judged yet has none."""
-    with connect() as con:
+    with connect(store.root) as con:
         paths = [p for m in months if (p := store.months / m / "row.parquet").exists()]
         rows = f"read_parquet({files_sql(paths)})" if paths else EMPTY_ROWS
         found = [

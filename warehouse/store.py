@@ -1,31 +1,45 @@
 """Where things rest under the data folder, and the one lock by which a single writer works at a time.
 
 landing/objects/ab/abcdef…   bytes as received, content-addressed, never changed
-landing/ledger.sqlite        a row per submission
+landing/ledger.sqlite        a row per submission; ledger.copy.sqlite beside it, its copy
 rows/<submission>.parquet    what the readers read
 months/<YYYY-MM>/            judged rows, findings and observations of a month
 marts/<table>.parquet        the marts of the next release
 receipts/<department>/…      the answers to submissions, and receipts.sqlite, their register
 templates/<period>/…         fill-in workbooks, one a department
-notices/messages.sqlite      which reminders were sent, and which wait
+notices/                     which reminders and alerts were sent, and which wait; night.json: the last good night
 warehouse/                   releases, and the link `current`
 sdmx/                        the same figures as SDMX, a folder a release, and the link `current`
 reports/                     pages and documents for people, made from a release
 gx/                          Great Expectations: suites, validation results, and their pages (site/)
 .spill/                      what judging and the marts cannot hold in memory, while they run
+.preview/                    a store beside this one, while a preview runs; previewed/: what the last one said
+.writer.lock                 who writes just now; the lock is the kernel's, not the file
 """
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import fcntl
+import hashlib
+import logging
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import duckdb
+
+from warehouse.trouble import StoreError, of_disk
+
+log = logging.getLogger(__name__)
+_writing: ContextVar[frozenset[Path]] = ContextVar("_writing", default=frozenset())  # locks held where this is asked
 
 
 @dataclass(frozen=True)
@@ -75,57 +89,171 @@ class Store:
     def object(self, sha256: str) -> Path:
         return self.root / "landing" / "objects" / sha256[:2] / sha256
 
+    def damage(self, sha256: str) -> str | None:
+        """What is wrong with the bytes that landed under this digest; None: nothing."""
+        try:
+            with open(self.object(sha256), "rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+        except FileNotFoundError:
+            return f"{self.object(sha256)} is missing"
+        return None if found == sha256 else f"{self.object(sha256)} holds other bytes than those that it is named after"
+
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Held by whoever writes; another process waits its turn. Ends with the process, even a killed one."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.root / ".writer.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    def room(self) -> Iterator[None]:
+        """Where what happens inside meets a full or read-only disk: which, how much is wanted, what to do, as a StoreError."""
+        try:
             yield
+        except Exception as e:
+            if said := of_disk(e, self.root, self.wanted):
+                raise StoreError(said) from None  # its own message is part of what is said
+            raise
+
+    def wanted(self) -> int:
+        """Bytes that a night may write: as much as was ever made, for it may make everything again."""
+        landed = sum(p.stat().st_size for p in (self.root / "landing" / "objects").glob("*/*"))
+        made = [self.rows, self.months, self.marts, self.receipts, self.warehouse, self.sdmx, self.reports, self.gx]
+        files = (Path(folder, name) for top in made for folder, _, names in os.walk(top) for name in names)
+        return (64 << 20) + max(4 * landed, sum(f.lstat().st_size for f in files))
+
+    @contextlib.contextmanager
+    def writing(self, what: str, say: Callable[[str], None] = log.warning) -> Iterator[None]:
+        """Held by whoever writes; another process waits its turn, and `say`s for whom. Ends with the process, even a
+        killed one. What is written within it by the same thread is part of it. `what`: is done, in a word or two."""
+        lock = self.root / ".writer.lock"
+        if lock in _writing.get():
+            yield
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        with open(lock, "a+") as file:  # not "w": whoever waits must not wipe out who holds it
+            if not locked(file, what):
+                say(f"waiting: {holder(lock)}. It ends with that process")
+                fcntl.flock(file, fcntl.LOCK_EX)
+                _sign(file, what)
+            outer = _writing.set(_writing.get() | {lock})
+            try:
+                for left in (*self.months.glob("*/.*.tmp"), *self.marts.glob(".*.tmp")):
+                    left.unlink()  # of a process that was killed
+                yield
+            finally:
+                _writing.reset(outer)
+                file.truncate(0)
+                fcntl.flock(file, fcntl.LOCK_UN)  # a child process that was forked meanwhile has the file open too
+
+
+def locked(file: IO[str], what: str) -> bool:
+    """Takes the lock on an open file, and signs it; False where somebody holds it (`holder`)."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as e:
+        said = f"{file.name} cannot be locked ({e.strerror}): the data folder belongs on a local disk of one machine"
+        raise OSError(e.errno, said) from e
+    _sign(file, what)
+    return True
+
+
+def _sign(file: IO[str], what: str) -> None:
+    with contextlib.suppress(OSError):  # a full disk: the lock is held all the same, and the work itself will say so
+        file.truncate(0)
+        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}, {what}".encode())
+
+
+def holder(lock: Path) -> str:
+    """Who holds a lock, and since when, as they signed it."""
+    since = dt.datetime.fromtimestamp(lock.stat().st_mtime).astimezone()
+    return f"{lock} is held by {lock.read_text() or 'another process'}, since {since:%Y-%m-%d %H:%M:%S%z}"
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """The file with all its content or not at all, whatever kills the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(beside, "wb") as stream:
+    with beside(path) as part, open(part, "wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
-    os.replace(beside, path)
 
 
-MEMORY = (2.5, 0.6)  # GB that a connection with a folder to spill into holds at least, and GB a thread
+@contextlib.contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A place beside `path`, moved there at the end; where that is not reached, nothing is left of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()  # half a file on a full disk keeps it full
+        raise
 
 
-def connect(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory for one piece of work: no network, no extensions, timestamps in UTC.
+def sync(path: Path) -> None:
+    """Returns when the file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
-    What is beyond MEMORY rests in the folder `spill`, where one is given: it is the caller's alone.
+
+MEMORY = (4.0, 0.6)  # GB that a connection with a folder to spill into holds at least, and GB a thread
+
+
+ALONE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+# a table that is missing is an error, never a Python variable of the same name
+OURS = "set timezone = 'UTC'; set python_enable_replacements = false"
+
+
+def connect(*folders: Path, spill: Path | None = None, in_order: bool = False) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory for one piece of work, which reads and writes files below `folders` and nowhere else, whatever SQL
+    it is given: no network, no extensions, and no way to loosen that. Timestamps in UTC.
+
+    What is beyond MEMORY rests in the folder `spill`, where one is given: it is the caller's alone. `in_order`: rows keep
+    the order in which they were read, at a cost.
     """
-    con = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    # a table that is missing is an error, never a Python variable of the same name
-    con.execute("set timezone = 'UTC'; set preserve_insertion_order = false; set python_enable_replacements = false")
+    con = duckdb.connect(config=ALONE)
+    con.execute(f"{OURS}; set preserve_insertion_order = {str(in_order).lower()}")
     if spill is not None:
         shutil.rmtree(spill, ignore_errors=True)  # of a process that was killed
         [(threads,)] = con.execute("select current_setting('threads')").fetchall()
         limit = max(MEMORY[0], MEMORY[1] * threads)
         con.execute(f"set memory_limit = '{limit:.1f}GB'; set temp_directory = '{quoted(spill)}'")
+    # a folder of the data folder may be a link to another disk; links further down lead nowhere
+    real = [f.resolve() for folder in folders for f in [folder, *folder.glob("*")] if f == folder or f.is_symlink()]
+    allowed = ", ".join(f"'{quoted(f)}'" for f in [*folders, *real])
+    con.execute(
+        f"set allowed_directories = [{allowed}]; set enable_external_access = false; set lock_configuration = true"
+    )
+    return con
+
+
+def opened(release: Path) -> duckdb.DuckDBPyConnection:
+    """A released file, to be asked: it reads itself and no other. Timestamps in UTC."""
+    con = duckdb.connect(release.resolve(), read_only=True)
+    con.execute(
+        f"{OURS}; set enable_external_access = false"
+    )  # not locked: whoever else has it open in this process sets too
     return con
 
 
 def copy_to(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     """The query's rows as one Parquet file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    con.execute(f"copy ({query}) to '{quoted(beside)}' (format parquet, compression zstd)")
-    os.replace(beside, path)
+    with beside(path) as part:
+        con.execute(f"copy ({query}) to '{quoted(part)}' (format parquet, compression zstd)")
 
 
 def quoted(path: Path | str) -> str:
     return str(path).replace("'", "''")
 
 
-def files_sql(paths: list[Path]) -> str:
-    """A list of files as read_parquet takes it."""
-    return "[" + ", ".join(f"'{quoted(p)}'" for p in paths) + "]"
+def files_sql(paths: Iterable[Path]) -> str:
+    """Files as read_parquet takes them: these and no others, whatever is in the names of the folders above."""
+    return "[" + ", ".join(f"'{quoted(_literal(str(p)))}'" for p in paths) + "], hive_partitioning = false"
+
+
+def _literal(path: str) -> str:
+    """The path as a pattern that only it matches: * ? [ in a folder's name would match others' names."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)

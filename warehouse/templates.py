@@ -145,7 +145,7 @@ def _last_accepted(store: Store, asked: Period) -> pl.DataFrame:
         return pl.DataFrame(schema=schema | {"last_value": pl.Float64, "last_synthetic": pl.Boolean})
     with ledger(store) as db:
         synthetic = [s for (s,) in db.execute("select submission from submission where synthetic")]
-    with connect() as con:
+    with connect(store.root) as con:
         accepted: pl.DataFrame = con.sql(
             f"""
             select department, indicator, area, max_by(value, period_end) as last_value,

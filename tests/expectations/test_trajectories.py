@@ -217,6 +217,7 @@ def test_never_better_when_further(drawn: list[tuple[Case, list[float]]]) -> Non
                 assert LEVEL[a["status"]] >= LEVEL[b["status"]], (case, a, b)
 
 
+@pytest.mark.slow
 @unshrunk
 @given(st.lists(cases(ALL), min_size=16, max_size=16), st.data())
 def test_attainment_is_1_exactly_where_exactly_met(drawn: list[Case], data: st.DataObject) -> None:
@@ -292,6 +293,7 @@ def test_the_unit_makes_no_difference(drawn: list[Case], times: float) -> None:
             )
 
 
+@pytest.mark.slow
 @unshrunk
 @given(st.lists(cases(ALL), min_size=16, max_size=16))
 def test_exactly_as_expected_is_on_pace(drawn: list[Case]) -> None:

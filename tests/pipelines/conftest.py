@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from pipelines.samples import write_samples
+from tests.servers import platform  # noqa: F401
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +31,11 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
 
 @pytest.fixture(scope="session")
 def landed(city: SimpleNamespace) -> SimpleNamespace:
-    """The city after the nightly job has landed and read its files; `asked`: what the sensor then said."""
+    """The city after the nightly job has landed and read its files; `asked`: what the sensor then said,
+    `asked_again`: and the next time."""
     run_job(city, "nightly")
     city.asked = look(city)
+    city.asked_again = look(city, city.asked.run_key)
     return city
 
 

@@ -23,6 +23,7 @@ def says(data: Path, *arguments: str) -> tuple[int, str]:
     return ran.exit_code, ran.output
 
 
+@pytest.mark.slow
 def test_releases_are_listed_told_apart_and_gone_back_to(night: Callable[..., Night]) -> None:
     one = night(FIRST)
     data, a = one.root / "data", one.release.release

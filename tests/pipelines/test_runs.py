@@ -38,6 +38,8 @@ def test_after_a_landing_the_sensor_asks_for_the_months_touched_in_one_run(lande
     assert request.job_name == "refresh"
     assert request.tags["dagster/asset_partition_range_start"] == "2021-01"
     assert request.tags["dagster/asset_partition_range_end"] == "2022-12"
+    # once a landing: a refresh that fails for good is not asked for every half minute
+    assert "nothing has been landed or judged since" in landed.asked_again
 
 
 def test_a_run_over_many_months_puts_each_checks_verdict_on_its_own_month(released):
@@ -66,6 +68,7 @@ def test_with_nothing_new_the_sensor_asks_for_nothing(released):
     assert "nothing new" in look(released)
 
 
+@pytest.mark.slow
 def test_one_late_file_refreshes_its_own_months_and_leaves_the_others(released, tmp_path):
     before = {p: p.stat().st_mtime_ns for p in released.store.months.glob("*/row.parquet")}
     late = released.box / "statistics" / "2022" / "gdp-late.csv"
@@ -92,6 +95,7 @@ def test_after_months_were_judged_by_hand_a_release_is_asked_for_only_where_some
     assert "nothing new" in look(released)
 
 
+@pytest.mark.slow
 def test_a_rule_that_crashes_fails_the_run_and_leaves_the_last_release_standing(released, monkeypatch):
     from expectations import suites
 

@@ -289,7 +289,7 @@ def test_the_older_release_with_its_changes_is_the_newer(
         folder_with(root / "a", old, with_approximate=one),
         folder_with(root / "b", new, with_approximate=other),
     )
-    with connect() as con:
+    with connect(base.folder, made.folder) as con:
         changes.between(con, base, made)
         rows = con.execute(
             "select indicator, period, department, column_name, before_value, after_value, reason from release_change"
@@ -318,6 +318,6 @@ def test_a_release_without_a_table_is_compared_in_the_others(tmp_path: Path) -> 
     pl.DataFrame({"target": ["T1"], "clause": ["达到2家"], "value": [2.0]}).write_parquet(
         made.folder / "marts" / "target" / "target.parquet"
     )
-    with connect() as con:
+    with connect(base.folder, made.folder) as con:
         changes.between(con, base, made)
         assert changes.counted(con) == [{"table": "observation", "reason": "code_change", "rows": 1}]

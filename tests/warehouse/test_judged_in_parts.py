@@ -14,6 +14,7 @@ from warehouse import judge
 MONTHS = [f"{year}-{month:02}" for year in (2021, 2022) for month in range(1, 13)]
 
 
+@pytest.mark.slow
 def test_months_judged_in_parts_say_what_they_say_together(
     night: Callable[..., Night], plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,7 +255,7 @@ def test_a_file_put_back_as_it_was_counts_again_from_then_on_and_is_not_late(pla
         judge.quality(box.store, plan, stale)
     assert (landed.new, len(landed.again), len(box.submissions())) == ([], 1, 2)
     marts.make(box.store, plan, NOW)
-    with marts.connect() as con:
+    with marts.connect(box.store.root) as con:
         seen = con.execute(
             "select value, known_from at time zone 'UTC', known_to at time zone 'UTC' from"
             f" '{box.store.marts / 'observation.parquet'}' order by known_from"
@@ -295,7 +295,7 @@ def test_corrections_give_the_same_vintages_in_whatever_order_they_arrive(
     judge.validity(box.store, plan, sorted(months))
     judge.quality(box.store, plan, sorted(months))
     marts.make(box.store, plan, NOW)
-    with marts.connect() as con:
+    with marts.connect(box.store.root) as con:
         seen = con.execute(
             "select indicator, period, value, epoch(known_from)::bigint, epoch(known_to)::bigint"
             f" from '{box.store.marts / 'observation.parquet'}' order by all"

@@ -25,9 +25,10 @@ from warehouse import filings, judge, marts, readers, receipts
 from warehouse.receipts.answers import Answer, Wanted, answers, open_marts
 from warehouse.receipts.grids import Original, original
 from warehouse.receipts.page import page
-from warehouse.receipts.words import basis, visible
+from warehouse.receipts.words import basis
 from warehouse.receipts.workbook import FORMULA, workbook
 from warehouse.store import connect
+from warehouse.visible import visible
 
 LATER = dt.datetime(2023, 1, 12, 9, tzinfo=SHANGHAI)
 BOX = "financial_affairs"
@@ -355,7 +356,7 @@ HOSTILE = st.one_of(
 
 @pytest.fixture(scope="module")
 def plain_answer(sent: Night, plan: Plan) -> Answer:
-    with connect() as con:
+    with connect(sent.store.root, in_order=True) as con:
         open_marts(con, sent.store)
         [(submission,)] = con.execute("select submission from submission where status = 'partly_returned'").fetchall()
         [answer] = answers(con, [Wanted(submission, f"{submission}-000000", [])], NOW)

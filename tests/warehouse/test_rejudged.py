@@ -20,10 +20,10 @@ def test_a_changed_plan_says_which_findings_appeared_and_why(night: Callable[...
     stale = judge.stale_months(kept.store, stricter)
     assert stale == ["2022-12"]
 
-    before = rejudged.standing_before(kept.store, stale)
+    rejudged.put_aside(kept.store, stale, NOW + dt.timedelta(days=1))
     judge.validity(kept.store, stricter, stale)
     judge.quality(kept.store, stricter, stale)
-    changes = rejudged.changes(kept.store, stricter, before, NOW + dt.timedelta(days=1)).to_dicts()
+    changes = rejudged.changes(kept.store, stricter).to_dicts()
 
     [returned] = [c for c in changes if c["rule"] == "V08"]
     assert (returned["month"], returned["appeared"], returned["disappeared"]) == ("2022-12", 1, 0)
@@ -37,7 +37,32 @@ def test_a_changed_plan_says_which_findings_appeared_and_why(night: Callable[...
 
 def test_nothing_is_said_of_months_that_come_out_the_same(night: Callable[..., Night], plan: Plan) -> None:
     kept = night({"ecology/a.csv": long_csv(("good_air_days", "", "2022-12", "", "约87.7", "%"))})
-    before = rejudged.standing_before(kept.store, ["2022-12"])
+    rejudged.put_aside(kept.store, ["2022-12"], NOW)
     judge.validity(kept.store, plan, ["2022-12"])
     judge.quality(kept.store, plan, ["2022-12"])
-    assert rejudged.changes(kept.store, plan, before, NOW).is_empty()
+    assert rejudged.changes(kept.store, plan).is_empty()
+
+
+def test_a_run_that_goes_on_for_a_killed_one_says_once_what_both_changed(
+    night: Callable[..., Night], plan: Plan
+) -> None:
+    kept = night({"ecology/a.csv": long_csv(("good_air_days", "", "2022-12", "", 87.7, "%"))})
+    tighter = [
+        i.model_copy(update={"possible_high": 80.0}) if i.indicator == "good_air_days" else i for i in plan.indicators
+    ]
+    stricter = plan.model_copy(update={"indicators": tighter, "digest": "another"})
+    first, second = (NOW + dt.timedelta(days=n) for n in (1, 2))
+
+    rejudged.put_aside(kept.store, ["2022-12"], first)
+    judge.validity(kept.store, stricter, ["2022-12"])  # and here it is killed
+    rejudged.put_aside(kept.store, ["2022-12"], second)
+    judge.validity(kept.store, stricter, ["2022-12"])
+    judge.quality(kept.store, stricter, ["2022-12"])
+    [returned] = [c for c in rejudged.changes(kept.store, stricter).to_dicts() if c["rule"] == "V08"]
+
+    assert (returned["appeared"], returned["disappeared"]) == (1, 0)
+    assert returned["why"].startswith("plan: shenyang-2022 r1")
+    assert rejudged.changes(kept.store, stricter).is_empty()
+    with ledger(kept.store) as db:
+        [(appeared, at)] = db.execute("select appeared, judged_at from judgement").fetchall()
+    assert (appeared, at) == (1, int(first.timestamp() * 1e6))

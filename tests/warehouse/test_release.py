@@ -237,6 +237,7 @@ def test_a_deadline_that_passes_makes_a_release_due(night: Callable[..., Night],
     assert pending(one.store, plan, before + dt.timedelta(days=2)) == ([], True)
 
 
+@pytest.mark.slow
 def test_a_publish_that_fails_leaves_the_last_release_standing(night: Callable[..., Night], plan: Plan) -> None:
     one = night(SECOND)
     before = current(one.store)
@@ -294,6 +295,7 @@ def digests(store: Store) -> dict[str, Any]:
     return {t["table"]: (t["rows"], t["digest"]) for t in manifest["tables"]}
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_tables_in_any_order_and_with_any_threads(
     tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,14 +312,13 @@ def test_the_same_inputs_give_the_same_tables_in_any_order_and_with_any_threads(
     marts.make(one_by_one, plan, NOW)
     publish(one_by_one, plan)
 
-    def narrow(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
-        con = connect(spill)
+    def narrow(*of: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        con = connect(*of, **options)
         con.execute("set threads = 1")
         return con
 
-    connect = judge.connect
-    monkeypatch.setattr(judge, "connect", narrow)
-    monkeypatch.setattr(marts, "connect", narrow)
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", narrow)
     landing.land(at_once, [box.as_uri()], plan, NOW)
     months = reading.read_landed(at_once, plan)
     judge.validity(at_once, plan, months)

@@ -139,6 +139,7 @@ def test_a_release_is_published_though_the_one_before_is_damaged(
     assert seen(store) == 1
 
 
+@pytest.mark.slow
 def test_what_was_rolled_back_is_not_released_again_until_something_is_new(
     night: Callable[..., Night], plan: Plan
 ) -> None:

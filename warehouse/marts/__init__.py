@@ -18,11 +18,11 @@ import polars as pl
 
 from expectations.compiled import compiled
 from expectations.model import Plan
-from warehouse import compared
+from warehouse import compared, sums
 from warehouse.findings import FINDING_TABLE, Verdict, evaluate
-from warehouse.judge import plan_tables
+from warehouse.judge import plan_tables, refuse_damaged
 from warehouse.ledger import ledger
-from warehouse.store import Store, connect, copy_to, files_sql, quoted, write_whole
+from warehouse.store import Store, connect, copy_to, files_sql, write_whole
 from warehouse.version import code_version
 
 FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", "target_version", "published", "baseline", "period",
@@ -64,10 +64,18 @@ def sql(table: str) -> str:
 
 
 def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lambda _: None) -> Made:
-    """Makes every mart as it stands at `as_of` (timezone-aware) and writes each to the store, whole or not at all."""
+    """Makes every mart as it stands at `as_of` (timezone-aware) and writes each to the store, whole or not at all.
+
+    Raises StoreError where a judged month is damaged, which is then judged anew by the next run, and where the disk is full.
+    """
     from expectations.suites import ACROSS, APART
 
-    with store.writing(), connect(store.spill) as con:
+    with (
+        store.room(),
+        store.writing("marts", progress),
+        connect(store.root, spill=store.spill, in_order=True) as con,
+    ):
+        refuse_damaged(store)
         (store.marts / "made.json").unlink(missing_ok=True)  # from here on they are not whole
         inputs(con, store, plan, as_of)
         _made(con, store, "obligation", progress)
@@ -86,12 +94,13 @@ def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lamb
                 _made(con, store, table, progress)
         for table in FROM_PLAN:
             copy_to(con, f'from "{table}"', store.marts / f"{table}.parquet")
-        made = {"as_of": as_of.astimezone(dt.UTC).isoformat(), "input_digest": input_digest(store, plan, as_of)}
+        said = {"as_of": as_of.astimezone(dt.UTC).isoformat(), "input_digest": input_digest(store, plan, as_of)}
         rows, preview = {}, {}
         for table in TABLES:
             [(rows[table],)] = con.execute(f'select count(*) from "{table}"').fetchall()
             preview[table] = con.sql(f'select * from "{table}" limit 10').pl()
-        write_whole(store.marts / "made.json", json.dumps(made).encode())
+        sums.enter(store.marts, [f"{table}.parquet" for table in TABLES])
+        write_whole(store.marts / "made.json", json.dumps(said).encode())
         return Made(
             rows,
             preview,
@@ -101,6 +110,23 @@ def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lamb
             con.sql(ODD_TARGETS).pl(),
             con.sql(HEALTH).pl(),
         )
+
+
+def made(store: Store) -> dict[str, str] | None:
+    """as_of and input_digest of the marts in the store; None where they were not made to the end."""
+    try:
+        said = json.loads((store.marts / "made.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return said if isinstance(said, dict) and {"as_of", "input_digest"} <= said.keys() else None
+
+
+def damage(store: Store) -> str | None:
+    """The first mart that is not as it was written; the next run then makes all of them. None: all are."""
+    wrong = sums.damage(store.marts, [f"{table}.parquet" for table in TABLES])
+    if wrong:
+        (store.marts / "made.json").unlink(missing_ok=True)
+    return wrong
 
 
 IN_ORDER = ("observation",)  # made of one table that rests in the order that the mart asks for
@@ -117,7 +143,7 @@ def _made(con: duckdb.DuckDBPyConnection, store: Store, table: str, progress: Pr
     if table in IN_ORDER:
         query, _, _ = query.rpartition("order by")
     copy_to(con, query, file)
-    con.execute(f"create view \"{table}\" as from read_parquet('{quoted(file)}')")
+    con.execute(f'create view "{table}" as from read_parquet({files_sql([file])})')
 
 
 def _has(con: duckdb.DuckDBPyConnection, table: str) -> bool:
@@ -130,7 +156,8 @@ def input_digest(store: Store, plan: Plan, as_of: dt.datetime) -> str:
     with ledger(store) as db:
         received = db.execute("select submission, received_at, reader from submission order by submission").fetchall()
         said = [db.execute(f"select * from {act} order by 1").fetchall() for act in ("withdrawal", "certification")]
-    judged = [(p.parent.name, p.read_text()) for p in sorted(store.months.glob("*/state.json"))]
+    states = sorted(store.months.glob("*/state.json"))
+    judged = [(p.parent.name, p.read_text("utf-8", errors="replace")) for p in states]
     tables, now = compiled(plan), as_of.astimezone(dt.UTC)
     times = [
         tables["obligation"]["due_at"],
@@ -151,7 +178,6 @@ def _table(con: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> Non
 def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.datetime) -> None:
     """What the mart files read besides each other: params, landed, certification, judged_row, stored_observation, found_in_file,
     validity and quality (findings), stored_evaluated, obligation_due, reminder_due, rule_registered and the plan's tables."""
-    con.execute("set preserve_insertion_order = true")
     plan_tables(con, plan, without=["obligation"])
     for part in compiled(plan)["obligation"].iter_slices(1_000_000):  # tens of millions for a city of many areas
         con.register("_incoming", part.to_arrow())

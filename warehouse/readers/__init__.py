@@ -6,27 +6,30 @@ Here: which reader a file gets (by content), and what a reading is. Not here: wh
 from __future__ import annotations
 
 import io
+import lzma
 import re
 import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import polars as pl
 
 from expectations.template import Mark as Mark
 from warehouse.readers import delimited, records, workbook
+from warehouse.readers.delimited import CELL_LIMIT
 from warehouse.readers.faults import FileFault as FileFault
 from warehouse.readers.rows import ROWS, rows_of
 from warehouse.readers.rows import PassedOver as PassedOver
 from warehouse.readers.table import Sheet
 
-READER_VERSION = 5  # raise when a reader would read some file differently: files are then read again
+READER_VERSION = 6  # raise when a reader would read some file differently: files are then read again
 
 OLE, ZIP, PARQUET = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"PAR1"
 FOREIGN = {b"%PDF": "pdf", b"\x1f\x8b": "gzip", b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"Rar!": "rar",
            b"7z\xbc\xaf": "7z", b"{\\rtf": "rtf"}  # fmt: skip
-EXPANDED_LIMIT = 2 << 30  # bytes of a zipped file's parts (S07)
+EXPANDED_LIMIT = 2 << 30  # bytes of a zipped file's parts, and of the rows that any file reads to (S07)
 MARKUP = re.compile(r"\s*<(\?xml|!doctype|!--|html|head|body|meta|style|table|div|svg|workbook)\b", re.IGNORECASE)
 RECORD = re.compile(r'\s*(?:\[\s*)?\{\s*["}]')  # how json and jsonl begin
 BINARY = ("xlsx", "xls", "ods", "parquet")
@@ -45,6 +48,7 @@ class Reading:
     template: Mark | None = None  # which fill-in workbook it was
     reason: str | None = None  # why it was sent again, as the file says
     passed_over: tuple[PassedOver, ...] = ()  # what stands in the file and is no row of figures
+    lasting: bool = True  # False where the machine, not the file, kept it from being read: worth another try
 
 
 def read(content: bytes, name: str) -> Reading:
@@ -52,7 +56,8 @@ def read(content: bytes, name: str) -> Reading:
     kind = "unknown"
     try:
         kind = format_of(content, name)
-        table = rows_of(sheets(content, kind), name)
+        table = rows_of(_bounded(sheets(content, kind)), name)
+        _check_extent(table.rows)
     except FileFault as broken:
         claimed = name.rpartition(".")[2].casefold()
         if broken.rule == "S04" and kind == "csv" and claimed in (*BINARY, "json", "jsonl"):  # text, and no table
@@ -73,6 +78,28 @@ def read(content: bytes, name: str) -> Reading:
 
 def is_synthetic(text: str) -> bool:
     return "synthetic" in text.casefold() or "合成" in text
+
+
+def _bounded(found: list[Sheet]) -> list[Sheet]:
+    """The sheets. Raises FileFault S07 where a cell holds more than any form asks for: it would be carried everywhere."""
+    for sheet in found:
+        for column in sheet.cells.select(pl.col(pl.String)):
+            lengths = column.str.len_bytes()
+            longest: Any = lengths.max()
+            if longest is not None and longest > CELL_LIMIT:
+                row = (lengths.arg_max() or 0) + sheet.first_row
+                expected = f"≤ {CELL_LIMIT:,} bytes"
+                raise FileFault(
+                    "S07", found=f"{longest:,} bytes in a cell", expected=expected, sheet=sheet.name, row=row
+                )
+    return found
+
+
+def _check_extent(rows: pl.DataFrame) -> None:
+    """Raises FileFault S07: a text that stands for many rows (merged, repeated, before many periods) is read once a row."""
+    extent = sum(rows.select(pl.col(pl.String).str.len_bytes().sum()).row(0))
+    if extent > EXPANDED_LIMIT:
+        raise FileFault("S07", found=f"rows of {extent:,} bytes", expected=f"≤ {EXPANDED_LIMIT:,} bytes")
 
 
 def sheets(content: bytes, kind: str) -> list[Sheet]:
@@ -146,7 +173,7 @@ def _zipped(content: bytes, extension: str) -> str:
                 if b"encryption-data" in manifest:
                     raise FileFault("S03", found="encryption-data", expected=ACCEPTED)
                 return "ods"
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as e:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError) as e:
         if extension in ("xlsx", "ods"):
             raise FileFault("S01", found=str(e), expected=f".{extension}") from e
         raise FileFault("S02", found="zip", expected=ACCEPTED) from e

@@ -15,10 +15,11 @@ import polars as pl
 
 from warehouse.readers.faults import FileFault
 from warehouse.readers.table import Sheet, header_cells, letters
+from warehouse.readers.untold import FILE_LIMIT
 
 SEPARATORS = ",;\t"
 ENCODINGS = "UTF-8, UTF-16, GB18030"
-CELL_LIMIT = 1 << 20  # characters in a cell
+CELL_LIMIT = 1 << 20  # bytes in a cell, of whatever file
 COLUMN_LIMIT = 4096
 ROW_LIMIT = 5_000_000
 HEAD = 1 << 16  # characters by which a file's separator is told
@@ -96,7 +97,8 @@ def _well_formed(text: str, separator: str) -> pl.DataFrame:
 
 def _read(text: str, separator: str, width: int) -> pl.DataFrame:
     if width > COLUMN_LIMIT:
-        raise FileFault("S07", found=f"{width:,} columns", expected=f"≤ {COLUMN_LIMIT:,}")
+        width = max(width, *(line.count(separator) + 1 for line in text.split("\n", 200)[:200]))  # of whole lines
+    _check_extent(text.count("\n"), width)
     header = separator.join(letters(n) for n in range(width))
     return pl.read_csv(
         f"{header}\n{text}".encode(),
@@ -107,6 +109,13 @@ def _read(text: str, separator: str, width: int) -> pl.DataFrame:
     )
 
 
+def _check_extent(lines: int, width: int) -> None:
+    if width > COLUMN_LIMIT:
+        raise FileFault("S07", found=f"{width:,} columns", expected=f"≤ {COLUMN_LIMIT:,}")
+    if lines * width > FILE_LIMIT:
+        raise FileFault("S07", found=f"{lines:,} × {width:,}", expected=f"≤ {FILE_LIMIT:,} cells")
+
+
 def _strict(text: str, separator: str) -> pl.DataFrame:
     csv.field_size_limit(CELL_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -114,9 +123,11 @@ def _strict(text: str, separator: str) -> pl.DataFrame:
     try:
         rows.extend(reader)
     except csv.Error as e:
+        if str(e).startswith("field larger"):
+            expected = f"≤ {CELL_LIMIT:,} bytes"
+            raise FileFault("S07", found="a longer cell", expected=expected, row=reader.line_num) from e
         raise FileFault("S01", found=str(e), expected="RFC 4180", row=reader.line_num) from e
     width = max((len(r) for r in rows), default=0)
-    if width > COLUMN_LIMIT:
-        raise FileFault("S07", found=f"{width:,} columns", expected=f"≤ {COLUMN_LIMIT:,}")
+    _check_extent(len(rows), width)
     padded = [r + [None] * (width - len(r)) for r in rows]
     return pl.DataFrame(padded, schema={letters(n): pl.String for n in range(width)}, orient="row")

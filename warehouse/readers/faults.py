@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from warehouse.visible import visible
+
 
 class FileFault(Exception):
     """A fatal rule (S01 to S08) that a file breaks: what was found, what was expected, and where."""
@@ -10,4 +12,10 @@ class FileFault(Exception):
         self, rule: str, *, found: str, expected: str, sheet: str | None = None, row: int | None = None
     ) -> None:
         super().__init__(f"{rule}: found {found!r}, expected {expected!r}")
-        self.rule, self.found, self.expected, self.sheet, self.row = rule, found[:200], expected[:400], sheet, row
+        self.rule, self.found, self.expected, self.sheet, self.row = (
+            rule,
+            visible(found[:200]),
+            expected[:400],
+            sheet,
+            row,
+        )

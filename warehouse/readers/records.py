@@ -22,12 +22,22 @@ def sheet(content: bytes, kind: str) -> Sheet:
     names = list(dict.fromkeys(name for record in records for name in record))
     if len(names) * len(records) > GRID_LIMIT:
         raise _too_many(len(records), len(names))
-    schema = dict.fromkeys(names, pl.String)
     try:
-        cells = pl.from_dicts(records, schema=schema) if records else pl.DataFrame(schema=schema)
-    except pl.exceptions.ComputeError:  # something nested: shown as it is written
-        cells = pl.DataFrame({name: [_text(record.get(name)) for record in records] for name in names}, schema=schema)
-    return Sheet(None, cells, header=names)
+        return Sheet(None, _cells(records, names), header=names)
+    except (UnicodeError, RecursionError) as e:  # half a character; something nested too deeply
+        raise FileFault("S01", found=str(e), expected=kind) from e
+
+
+def _cells(records: list[dict[str, Any]], names: list[str]) -> pl.DataFrame:
+    schema = dict.fromkeys(names, pl.String)
+    # shown as it is written; and not by Polars, which takes minutes to see how deeply something is nested
+    nested = any(isinstance(value, dict | list) for record in records for value in record.values())
+    if not nested:
+        try:
+            return pl.from_dicts(records, schema=schema) if records else pl.DataFrame(schema=schema)
+        except pl.exceptions.ComputeError:  # of several kinds: the same
+            pass
+    return pl.DataFrame({name: [_text(record.get(name)) for record in records] for name in names}, schema=schema)
 
 
 def kind_of(begins: str, extension: str) -> str:
@@ -43,7 +53,7 @@ def _of_parquet(content: bytes) -> Sheet:
         if records * fields > GRID_LIMIT:
             raise _too_many(records, fields)
         cells = lazy.collect()
-    except (pl.exceptions.PolarsError, OSError) as e:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as e:
         raise FileFault("S01", found=str(e).split("\n")[0], expected="Parquet") from e
     nested = [c for c, t in cells.schema.items() if t.is_nested() or t == pl.Object]
     if nested:

@@ -310,8 +310,13 @@ def _unpivoted(body: pl.DataFrame, across: dict[str, Column], header: dict[str, 
 def _with_merged(body: pl.LazyFrame, sheet: Sheet, labels: dict[str, int]) -> pl.LazyFrame:
     """What a merged cell says holds for each of its rows; a figure stands once, in its first row."""
     for name, position in labels.items():
+        height = sheet.cells.height  # a span may be said to reach further
         spans = sorted(
-            {(t, bottom) for t, left, bottom, right in sheet.merged if left <= position <= right and bottom > t}
+            {
+                (t, min(bottom, height))
+                for t, left, bottom, right in sheet.merged
+                if left <= position <= right and t < bottom and t < height
+            }
         )
         if not spans:
             continue

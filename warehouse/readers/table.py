@@ -151,7 +151,7 @@ def _of_two_rows(
         column: left
         for top, left, bottom, right in sheet.merged
         if top <= row <= bottom
-        for column in range(left, right + 1)
+        for column in range(left, min(right + 1, len(above)))
     }
     read: list[str | None] = []
     over: str | None = None  # what stands above, as far to the right as it reaches

@@ -14,6 +14,8 @@ from xml.parsers import expat
 from warehouse.readers.faults import FileFault
 
 GRID_LIMIT = 20_000_000  # cells of the rectangle from the first to the last cell of a sheet that holds anything
+FILE_LIMIT = 5 * GRID_LIMIT  # cells of all rectangles of a file
+SHEETS_LIMIT = 1_000
 MERGED_LIMIT = 100_000  # merged areas of a sheet that are looked at
 FORMULA_LENGTH = 120  # characters of a formula that are shown
 NO_RESULT = "公式没有结果 formula without a result: "  # how such a cell reads, before its formula
@@ -40,6 +42,12 @@ def too_large(sheet: str, rows: int, columns: int) -> FileFault:
         sheet=sheet,
         row=min(rows, 2**31 - 1),
     )
+
+
+def check_count(sheets: int) -> None:
+    """Raises FileFault S07 for sheets without end: each may be the same one, read anew."""
+    if sheets > SHEETS_LIMIT:
+        raise FileFault("S07", found=f"{sheets:,} sheets", expected=f"≤ {SHEETS_LIMIT:,}")
 
 
 def xml_parser() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import lzma
 import re
 import struct
 import zipfile
@@ -16,13 +17,13 @@ import polars as pl
 from warehouse.readers import ods, xls, xlsx
 from warehouse.readers.faults import FileFault
 from warehouse.readers.table import Sheet, letters
-from warehouse.readers.untold import GRID_LIMIT, NO_RESULT, Cell, Untold
+from warehouse.readers.untold import FILE_LIMIT, GRID_LIMIT, NO_RESULT, Cell, Untold
 
 ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!",
           "Value": "#VALUE!", "GettingData": "#GETTING_DATA"}  # fmt: skip
 UNREADABLE = (
     fastexcel.FastExcelError, zipfile.BadZipFile, ET.ParseError, expat.ExpatError, LookupError, ArithmeticError, ValueError, OSError,
-    EOFError, RuntimeError, zlib.error, struct.error,
+    EOFError, RuntimeError, zlib.error, lzma.LZMAError, struct.error,
 )  # fmt: skip
 
 
@@ -31,10 +32,13 @@ def sheets(content: bytes, kind: str) -> list[Sheet]:
     try:
         told = _untold(content, kind)  # before calamine, which lays out a grid however large
         book = fastexcel.read_excel(content)
-        found = []
+        found, cells = list[Sheet](), 0
         for n, name in enumerate(book.sheet_names):
             of_sheet = told.get(name) if isinstance(told, dict) else told[n] if n < len(told) else None
             found.append(_sheet(book, n, name, of_sheet or Untold()))
+            cells += found[-1].cells.height * found[-1].cells.width
+            if cells > FILE_LIMIT:
+                raise FileFault("S07", found=f"{cells:,} cells", expected=f"≤ {FILE_LIMIT:,} cells")
     except UNREADABLE as e:
         raise FileFault("S01", found=str(e).split("\n")[0] or type(e).__name__, expected=f".{kind}") from e
     except BaseException as e:

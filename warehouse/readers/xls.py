@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import olefile
 
 from warehouse.readers.faults import FileFault
-from warehouse.readers.untold import MERGED_LIMIT, Untold
+from warehouse.readers.untold import MERGED_LIMIT, Untold, check_count
 from warehouse.readers.xlsx import number_format_is_percent
 
 BOF, EOF, FORMAT, XF, SHEET, STRINGS, DIMENSIONS = 0x0809, 0x0A, 0x041E, 0xE0, 0x85, 0xFC, 0x0200
@@ -25,19 +25,19 @@ BUILT_IN_PERCENT = {9, 10}
 
 
 def untold(content: bytes) -> list[Untold]:
-    """By sheet, in the workbook's order (chart sheets among them). Raises FileFault S01, OSError, struct.error, IndexError."""
+    """By sheet, in the workbook's order (chart sheets among them). Raises FileFault S01, S07, OSError, struct.error, IndexError."""
     _check_container(content)
     with olefile.OleFileIO(io.BytesIO(content)) as ole:  # type: ignore[no-untyped-call]
         name = next((n for n in ("Workbook", "Book") if ole.exists(n)), None)
-        if name is None:
-            return []
-        stream = ole.openstream(name).read() + bytes(6)  # so that more than a record's head can be looked at
+        if name is None:  # calamine would look for it longer, and in circles
+            raise FileFault("S01", found="no workbook in it", expected=".xls")
         entry = ole.direntries[ole._find(name)]
         starts = [ole.first_dir_sector, ole.first_mini_fat_sector, ole.root.isectStart]
         if not all(_ends(ole.fat, start) for start in [*starts, *([] if entry.is_minifat else [entry.isectStart])]):
             raise FileFault("S01", found="sectors in a circle", expected=".xls")
         if entry.is_minifat and not _ends(ole.minifat, entry.isectStart):
             raise FileFault("S01", found="sectors in a circle", expected=".xls")
+        stream = ole.openstream(name).read() + bytes(6)  # so that more than a record's head can be looked at
     wide = struct.unpack_from("<H", stream, 4)[0] == BIFF8
     percent, styles, sheets = set(BUILT_IN_PERCENT), [], []
     for kind, at, size in _records(stream, 0):
@@ -48,6 +48,7 @@ def untold(content: bytes) -> list[Untold]:
             styles.append(struct.unpack_from("<H", stream, at + 2)[0])
         elif kind == SHEET:
             sheets.append(struct.unpack_from("<I", stream, at)[0])
+            check_count(len(sheets))
         elif kind == STRINGS and (said := struct.unpack_from("<I", stream, at + 4)[0]) > len(stream):
             raise FileFault("S01", found=f"{said:,} strings", expected=".xls")
     shown = {n for n, number_format in enumerate(styles) if number_format in percent}

@@ -16,7 +16,16 @@ from typing import IO
 from xml.etree import ElementTree as ET
 
 from warehouse.readers.faults import FileFault
-from warehouse.readers.untold import FORMULA_LENGTH, GRID_LIMIT, MERGED_LIMIT, Untold, no_doctype, too_large, xml_parser
+from warehouse.readers.untold import (
+    FORMULA_LENGTH,
+    GRID_LIMIT,
+    MERGED_LIMIT,
+    Untold,
+    check_count,
+    no_doctype,
+    too_large,
+    xml_parser,
+)
 
 BLOCK = 1 << 20
 ROW = re.compile(rb'<(?:\w+:)?row\s[^>]*?r="(\d+)')
@@ -28,14 +37,15 @@ CLOSED = re.compile(rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?
 FORMULA = re.compile(
     rb"<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>([^<]*)</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\b[^>]*>([^<]*)</(?:\w+:)?v>)?"
 )  # formula, result
-MERGED = re.compile(rb'mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)')
+MERGED = re.compile(rb'mergeCell\s[^>]*?ref="([A-Z]{1,3})([1-9]\d{0,6}):([A-Z]{1,3})([1-9]\d{0,6})"')
 TEXT_KINDS = (b"str", b"s", b"inlineStr")
 BUILT_IN_PERCENT = {"9", "10"}
 QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')  # of a number format: what is shown as it stands, and colours
 
 
 def untold(content: bytes) -> dict[str, Untold]:
-    """By sheet name. Raises FileFault S01 (XML with a DOCTYPE), S07 (a sheet too large); ExpatError, KeyError, BadZipFile."""
+    """By sheet name. Raises FileFault S01 (XML with a DOCTYPE; two sheets that are one part), S07 (a sheet too large, too many
+    sheets); ExpatError, KeyError, BadZipFile."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = {n.casefold(): n for n in archive.namelist()}
         percent = _percent_styles(_part(archive, names, "xl/styles.xml"))
@@ -45,12 +55,18 @@ def untold(content: bytes) -> dict[str, Untold]:
             return {}
         paths = {r.get("Id"): r.get("Target", "") for r in links}
         recalculated = any(e.get("fullCalcOnLoad") in ("1", "true") for e in book.iter() if _local(e.tag) == "calcPr")
-        found = {}
-        for entry in (e for e in book.iter() if _local(e.tag) == "sheet"):
+        entries = [e for e in book.iter() if _local(e.tag) == "sheet"]
+        check_count(len(entries))
+        found: dict[str, Untold] = {}
+        taken: set[str] = set()
+        for entry in entries:
             link = next((v for k, v in entry.items() if _local(k) == "id"), None)
             path = posixpath.normpath(posixpath.join("/xl", paths.get(link, ""))).lstrip("/").casefold()
             name = entry.get("name", "")
             if path in names:
+                if path in taken:
+                    raise FileFault("S01", found=f"{path} twice", expected=".xlsx", sheet=name)
+                taken.add(path)
                 found[name] = _sheet(lambda p=names[path]: archive.open(p), name, percent, recalculated)  # type: ignore[misc]
         return found
 

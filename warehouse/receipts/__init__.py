@@ -20,15 +20,17 @@ from typing import Any
 import polars as pl
 
 from expectations.model import Plan
+from warehouse import marts
 from warehouse.receipts.answers import Answer, Wanted, answers, open_marts
 from warehouse.receipts.grids import original
 from warehouse.receipts.page import page
-from warehouse.receipts.words import UNSEEN
 from warehouse.receipts.workbook import workbook
-from warehouse.sources import Credentials, Passing, Source, SourceError, open_source, shown
+from warehouse.sources import Credentials, Passing, Source, SourceError, open_source, shown, told
 from warehouse.sources import deliver as put
 from warehouse.store import Store, connect, write_whole
+from warehouse.trouble import StoreError, sqlite_whole
 from warehouse.version import JUDGING, code_version
+from warehouse.visible import UNSEEN
 
 AT_A_TIME = 200  # submissions whose findings are held in memory, and whose receipts are entered together
 NAME_BYTES = 120  # of the submission's own name in a receipt's
@@ -72,12 +74,19 @@ class Delivered:
 def register(store: Store) -> Iterator[sqlite3.Connection]:
     """The register of receipts; what happens inside is one transaction."""
     store.receipts.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(store.receipts / "receipts.sqlite", timeout=60)) as db:
+    file = store.receipts / "receipts.sqlite"
+    with sqlite_whole(file, WAY_BACK), closing(sqlite3.connect(file, timeout=60)) as db:
         db.execute("pragma journal_mode = wal")
         db.row_factory = sqlite3.Row
         db.executescript(REGISTER)
         with db:
             yield db
+
+
+WAY_BACK = (
+    "Put it back from a backup, or move it away and run: the next release then makes and delivers every receipt again"
+    " (docs/faults.md)"
+)
 
 
 def files_of(store: Store, department: str, submission: str, number: str) -> tuple[Path, Path]:
@@ -91,11 +100,18 @@ def make(store: Store, plan: Plan, progress: Progress = lambda _: None) -> Made:
 
     Raises ReceiptError, naming the submissions, after all others have their receipts.
     """
-    with store.writing(), connect() as con:
-        as_of = dt.datetime.fromisoformat(json.loads((store.marts / "made.json").read_text())["as_of"])
+    with store.room(), store.writing("receipts", progress), connect(store.root, in_order=True) as con:
+        wrong, said = marts.damage(store), marts.made(store)
+        if wrong or said is None:
+            raise StoreError(f"{wrong or 'the marts are not whole'}. Run again: the marts are made anew")
+        as_of = dt.datetime.fromisoformat(said["as_of"])
         open_marts(con, store)
         judged = con.sql("from judged order by received_at, submission").pl().to_dicts()
         with register(store) as db:
+            for receipt in db.execute("select * from receipt where delivered_at is null").fetchall():
+                kept = files_of(store, receipt["department"], receipt["submission"], receipt["number"])
+                if not all(path.exists() and path.stat().st_size for path in kept):  # gone before anybody had it
+                    db.execute("delete from receipt where number = ?", (receipt["number"],))
             last = {r["submission"]: dict(r) for r in db.execute("select * from receipt order by made_at, rowid")}
             count = dict(db.execute("select submission, count(*) from receipt group by submission").fetchall())
         due = [j for j in judged if j["submission"] not in last or last[j["submission"]]["digest"] != j["digest"]]
@@ -172,6 +188,8 @@ def _number(judged: dict[str, Any], earlier: int) -> str:
 
 
 def _keep(store: Store, plan: Plan, answer: Answer) -> None:
+    if answer.format != "unknown" and (wrong := store.damage(answer.sha256)):
+        raise StoreError(f"{wrong}: `wallchart check` has it fetched again")
     raw = store.object(answer.sha256)
     content = raw.read_bytes() if answer.format != "unknown" else b""
     found = original(content, answer.format, answer.listed, plan.head.starts.month)
@@ -242,7 +260,7 @@ def deliver(
                         shut[receipt["department"]] = e
                         continue
                     except SourceError as e:
-                        failed.append(_failed(store, [receipt], e))
+                        failed.append(_failed(store, [receipt], told(str(e), credentials)))
                         continue
                     delivered += 1
                     with register(store) as db:
@@ -255,9 +273,9 @@ def deliver(
                         left = db.execute(f"{WAITING} and source = ? order by made_at, rowid", (shown(url),)).fetchall()
                     if len(shut) < SILENT:
                         left = [r for r in left if r["department"] in shut]
-                    failed.append(_failed(store, left, next(iter(shut.values()))))
+                    failed.append(_failed(store, left, told(str(next(iter(shut.values()))), credentials)))
         except SourceError as e:
-            failed.append(_failed(store, waiting, e))
+            failed.append(_failed(store, waiting, told(str(e), credentials)))
         progress(f"{shown(url)}: delivered {delivered:,} of {len(waiting):,} receipts")
     schema = {"source": pl.String, "number": pl.String, "receipts": pl.Int64, "failure": pl.String}
     return Delivered(delivered, pl.DataFrame(failed, schema=schema, orient="row"))
@@ -282,7 +300,7 @@ def _put(store: Store, source: Source, receipt: sqlite3.Row) -> None:
         put(source, receipt["department"], receipt["name"] + path.suffix, path.read_bytes())
 
 
-def _failed(store: Store, receipts: list[sqlite3.Row], why: SourceError) -> tuple[str, str, int, str]:
+def _failed(store: Store, receipts: list[sqlite3.Row], why: str) -> tuple[str, str, int, str]:
     with register(store) as db:
-        db.executemany("update receipt set failure = ? where number = ?", [(str(why), r["number"]) for r in receipts])
-    return receipts[0]["source"], receipts[0]["number"], len(receipts), str(why)
+        db.executemany("update receipt set failure = ? where number = ?", [(why, r["number"]) for r in receipts])
+    return receipts[0]["source"], receipts[0]["number"], len(receipts), why

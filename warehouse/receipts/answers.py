@@ -16,8 +16,9 @@ import duckdb
 import polars as pl
 
 from expectations.rules import RULES
-from warehouse.receipts.words import OWED, SEVERITY, basis, visible
-from warehouse.store import Store, quoted
+from warehouse.receipts.words import OWED, SEVERITY, basis
+from warehouse.store import Store, files_sql
+from warehouse.visible import visible
 
 A_RULE = 200  # findings of one rule that a receipt lists; the rest are counted
 IN_ALL = 1000  # findings that a receipt lists
@@ -155,9 +156,8 @@ class Wanted:
 
 def open_marts(con: duckdb.DuckDBPyConnection, store: Store) -> None:
     """The marts as views, and table judged: a digest of each submission's judgement."""
-    con.execute("set preserve_insertion_order = true")
     for table in READ:
-        con.execute(f"create view {table} as from read_parquet('{quoted(store.marts / f'{table}.parquet')}')")
+        con.execute(f"create view {table} as from read_parquet({files_sql([store.marts / f'{table}.parquet'])})")
     con.execute(VINTAGE)
     con.execute(JUDGED)
 

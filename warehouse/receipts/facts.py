@@ -8,6 +8,7 @@ from expectations.rules import RULES
 from warehouse.receipts.answers import Answer, Finding
 from warehouse.receipts.grids import AROUND, Grid, Original
 from warehouse.receipts.words import FIGURES, STATUS
+from warehouse.visible import visible
 
 
 class Fact(NamedTuple):
@@ -118,4 +119,4 @@ def comment(findings: list[Finding]) -> str:
 
 
 def title(grid: Grid) -> str:
-    return grid.name or "原表"
+    return visible(grid.name) if grid.name else "原表"

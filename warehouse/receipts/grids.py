@@ -18,7 +18,7 @@ from warehouse import readers
 from warehouse.readers.faults import FileFault
 from warehouse.readers.table import FIELDS, Sheet, header_cells, header_of, letters, normalised, period_cells
 from warehouse.receipts.answers import Finding
-from warehouse.receipts.words import visible
+from warehouse.visible import visible
 
 ROWS = 2000  # rows of a sheet that are shown; of a longer one the head and the rows about findings
 CELLS = 60_000  # cells of a file that are shown
@@ -27,6 +27,7 @@ HEAD = 3  # rows shown below the header of a shortened sheet
 AROUND = 2  # rows shown either side of a finding
 CELL_LENGTH = 4000  # characters of a cell that are shown
 RECORDS = ("json", "jsonl", "parquet")
+UNREAD = {"S01", "S02", "S03", "S07"}  # what could not be read, or is too large, is not laid out again, and not here
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Original:
 def original(content: bytes, kind: str, findings: Sequence[Finding], first_month: int) -> Original:
     """The file's sheets with the findings on them; none where the file cannot be read. `first_month`: of the plan's year."""
     try:
-        sheets = readers.sheets(content, kind) if kind != "unknown" else []
+        sheets = readers.sheets(content, kind) if kind != "unknown" and not UNREAD & {f.rule for f in findings} else []
     except FileFault:  # said by the finding for which the file was returned
         sheets = []
     by_sheet: dict[str | None, list[Finding]] = defaultdict(list)

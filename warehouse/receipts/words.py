@@ -1,4 +1,4 @@
-"""What a receipt says in words, in two languages, and how a foreign text is shown so that it cannot deceive."""
+"""What a receipt says in words, in two languages."""
 
 from __future__ import annotations
 
@@ -47,16 +47,6 @@ CORRECTING = (
     "to correct, send another file with the corrected rows; a returned row leaves its neighbours, and what was accepted"
     " before, as they are",
 )
-
-# control characters, those that turn the direction of writing or have no width, halves of pairs: shown by their number
-UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
-)
-
-
-def visible(text: str) -> str:
-    """The text with every character that could hide or reorder others shown as ⟨U+202E⟩."""
-    return UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\r\n", "\n"))
 
 
 def basis(text: str | None, names: dict[str, str]) -> str:

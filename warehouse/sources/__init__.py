@@ -15,10 +15,12 @@ from warehouse.sources.source import (
     address,
     is_submission,
     shown,
+    told,
 )
 
 __all__ = [
     "Changed", "Credentials", "Entry", "Passing", "Source", "SourceError", "deliver", "is_submission", "open_source", "shown",
+    "told",
 ]  # fmt: skip
 
 

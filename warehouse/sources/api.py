@@ -1,4 +1,4 @@
-"""http:// and https://: a data exchange platform's API; docs/operations.md, "Add a source", says what it must offer."""
+"""http:// and https://: a data exchange platform's API; docs/sources.md says what it must offer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from pydantic import AwareDatetime, BaseModel, NonNegativeInt, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, NonNegativeInt, ValidationError, model_validator
 
 from warehouse.sources.source import (
     CONNECT,
@@ -24,8 +24,10 @@ from warehouse.sources.source import (
     Passing,
     SourceError,
     is_submission,
+    spelled,
 )
 
+NAME_LIMIT = 1024  # characters, as many as S3 takes bytes
 PAGE_LIMIT = 64 << 20  # bytes of a page of the listing
 PAGE_TIME = 300.0  # seconds for a page
 PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -34,7 +36,7 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}
 class _Item(BaseModel):
     """A submission as the platform lists it: with a link to its bytes, or with its rows."""
 
-    name: str
+    name: str = Field(min_length=1, max_length=NAME_LIMIT)
     modified_at: AwareDatetime
     size: NonNegativeInt = 0
     etag: str = ""
@@ -158,13 +160,13 @@ class Exchange:
         modified_ns = moment // dt.timedelta(microseconds=1) * 1000
         if item.rows is not None:
             rows = json.dumps(item.rows, ensure_ascii=False, indent=1).encode()
-            return Entry(department, item.name, len(rows), modified_ns, item.etag, content=rows)
+            return Entry(department, spelled(item.name), len(rows), modified_ns, item.etag, content=rows)
         where = self.base.join(item.content)
         if (where.scheme, where.host, where.port) != (self.base.scheme, self.base.host, self.base.port):
             raise SourceError(
-                f"{self.at.shown}: {item.name} lies on another host, {where.host}; no token is sent there"
+                f"{self.at.shown}: {spelled(item.name)} lies on another host, {where.host}; no token is sent there"
             )
-        return Entry(department, item.name, item.size, modified_ns, item.etag, str(where), item.sha256)
+        return Entry(department, spelled(item.name), item.size, modified_ns, item.etag, str(where), item.sha256)
 
     @contextmanager
     def _sent(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import posixpath
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,17 +53,22 @@ class DropBoxes(ABC):
         box = f"{self.root}/{department}"
         with self._asked(box) as fs:
             files = list(self.files(fs, box))
-        names = [i["name"][len(box) + 1 :] for i in files]
-        return Page([self._entry(department, n, i) for n, i in zip(names, files, strict=True) if is_submission(n)])
+        for outside in (i["name"] for i in files if not i["name"].startswith(f"{box}/")):
+            raise SourceError(f"{self.at.shown}: lists {spelled(outside)} in the drop box of {department}")
+        submissions = [i for i in files if is_submission(i["name"][len(box) + 1 :])]
+        names = _told_apart([i["name"][len(box) + 1 :] for i in submissions])
+        return Page([self._entry(department, n, i) for n, i in zip(names, submissions, strict=True)])
 
     def files(self, fs: Any, folder: str) -> Iterator[dict[str, Any]]:
-        """Plain files below a folder; links are not followed: who can place one must not speak for another."""
-        for info in fs.ls(folder, detail=True, **self.within):
-            name = posixpath.basename(info["name"].rstrip("/"))
-            if info["type"] == "directory" and is_submission(f"{name}/x"):
-                yield from self.files(fs, info["name"].rstrip("/"))
-            elif info["type"] == "file" and not _is_link(info):
-                yield info
+        """Plain files below a folder, however deep; links are not followed: who can place one must not speak for another."""
+        folders = [folder]
+        while folders:
+            for info in fs.ls(folders.pop(), detail=True, **self.within):
+                name = posixpath.basename(info["name"].rstrip("/"))
+                if info["type"] == "directory" and is_submission(f"{name}/x"):
+                    folders.append(info["name"].rstrip("/"))
+                elif info["type"] == "file" and not _is_link(info):
+                    yield info
 
     def blocks(self, entry: Entry, start: int) -> Iterator[tuple[int, bytes]]:
         while start < entry.size:
@@ -90,7 +98,7 @@ class DropBoxes(ABC):
         self._fs = None
 
     def _entry(self, department: str, name: str, info: dict[str, Any]) -> Entry:
-        return Entry(department, spelled(name), info["size"], self.modified_ns(info), self.etag(info), info["name"])
+        return Entry(department, name, info["size"], self.modified_ns(info), self.etag(info), info["name"])
 
     @contextmanager
     def _asked(self, what: str) -> Iterator[Any]:
@@ -107,6 +115,21 @@ class DropBoxes(ABC):
         except self.passing as e:
             self.close()  # the next call connects anew
             raise Passing(f"{what}: {type(e).__name__}: {e}") from e
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """The names as they are spelled; of two that would look the same, the one that is written otherwise gets a mark."""
+    looks = [spelled(n) for n in names]
+    times = Counter(looks)
+    return [
+        look if times[look] == 1 or look == name else _marked(look, hashlib.sha256(os.fsencode(name)).hexdigest()[:6])
+        for name, look in zip(names, looks, strict=True)
+    ]
+
+
+def _marked(path: str, mark: str) -> str:
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}⟨{mark}⟩{name}"
 
 
 def _is_link(info: dict[str, Any]) -> bool:

@@ -47,7 +47,9 @@ class _Remote(SSHFileSystem):
             if not stat.S_ISDIR((await channel.lstat(folder)).permissions or 0):
                 raise SourceError(f"{folder} is a link or a file; receipts go into a folder of the drop box itself")
             beside = f"{folder}/.{name}.tmp"
-            async with channel.open(beside, "wb") as file:
+            if await channel.lexists(beside):  # of a delivery that broke off
+                await channel.remove(beside)
+            async with channel.open(beside, "xb") as file:  # made here, so it is no link that somebody put there
                 await file.write(content)
             try:
                 await channel.posix_rename(beside, f"{folder}/{name}")

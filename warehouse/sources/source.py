@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from pydantic import SecretStr
+
+from warehouse.visible import visible, visible_name
 
 ANSWER = 60.0  # seconds without an answer until a source counts as silent
 CONNECT = 10.0  # seconds
@@ -96,12 +98,32 @@ def is_submission(name: str) -> bool:
 
 
 def spelled(name: str) -> str:
-    """A file's name as text: one that is not UTF-8 comes from a machine that writes GB 18030."""
+    """A file's name as text on one line: one that is not UTF-8 comes from a machine that writes GB 18030, and what is
+    hidden in it is spelled out. So it stands in the ledger, in logs and on every page; `Entry.where` has the name itself."""
     try:
         name.encode()
     except UnicodeEncodeError:
-        return name.encode("utf-8", "surrogateescape").decode("gb18030", "replace")
-    return name
+        name = name.encode("utf-8", "surrogateescape").decode("gb18030", "replace")
+    return visible_name(name)
+
+
+def told(text: str, credentials: Credentials) -> str:
+    """Words of foreign code as they may be kept and shown: no credential in them, and nothing hidden."""
+    secrets = {secret for c in credentials.values() for secret in _spellings(c.get_secret_value())}
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "•••")
+    return visible(text)
+
+
+LINE = 16  # characters of a key's line that are worth hiding alone
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """A secret as it may be repeated: itself, as part of a URL, and of a private key each line."""
+    if secret:
+        yield secret
+        yield quote(secret, safe="")
+        yield from (line for line in secret.splitlines() if len(line) >= LINE and not line.startswith("-----"))
 
 
 @dataclass(frozen=True)

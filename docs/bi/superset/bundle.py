@@ -164,6 +164,7 @@ def chart(key: str, said: dict[str, Any], spec: dict[str, Any], kinds: dict[str,
         params["column_config"] |= {
             name: {"d3TimeFormat": "%Y-%m-%d"} for name in said["all_columns"] if kinds.get(name) == "DATE"
         }
+        params["allow_render_html"] = False  # cells hold what departments wrote: shown as it is written
         params["table_timestamp_format"] = "%Y-%m-%d %H:%M"
         params["conditional_formatting"] = [
             {"column": "状态", "operator": "=", "targetValue": word, "colorScheme": spec["colors"][word]}

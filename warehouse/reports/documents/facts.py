@@ -17,6 +17,7 @@ import polars as pl
 
 from expectations.periods import period as read_period
 from warehouse import marts
+from warehouse.store import opened
 
 Kind = Literal["self_check", "assessment"]
 STATUSES = [  # worst first: the order in which a document speaks of targets
@@ -80,8 +81,7 @@ def facts(file: Path, asked: str, known_at: dt.datetime | None) -> Facts:
 
     A time without a zone is the plan's. Raises ReportError.
     """
-    with duckdb.connect(str(file), read_only=True) as con:
-        con.execute("set timezone = 'UTC'")
+    with opened(file) as con:
         lacking = NEEDED - {name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()}
         if lacking:
             raise ReportError(

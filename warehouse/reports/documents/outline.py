@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from warehouse.receipts.words import visible
 from warehouse.reports.documents import plots
 from warehouse.reports.documents.facts import Facts
 from warehouse.reports.documents.plots import Picture
+from warehouse.visible import visible
 
 STATUS = {  # sign beside the colour, Chinese
     "missed": ("×", "未完成"),

@@ -21,7 +21,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from warehouse.marts import STATUSES
-from warehouse.store import write_whole
+from warehouse.store import opened, write_whole
 
 LIBRARY = "vendor/d3-7.9.2.min.js"
 SCRIPTS = ("data.js", "cells.js", "details.js", "page.js")
@@ -41,8 +41,7 @@ class Chart:
 
 def wallchart(database: Path, page: Path) -> Chart:
     """Writes the page of the release whose file is `database`: the same bytes for the same release."""
-    with duckdb.connect(database.resolve(), read_only=True) as con:
-        con.execute("set timezone = 'UTC'; set python_enable_replacements = false")
+    with opened(database) as con:
         _as_known(con)
         [head] = con.sql(HEAD).pl().to_dicts()
         tables = {name: con.sql(query).pl() for name, query in QUERIES.items()}

@@ -59,7 +59,7 @@ def _kept(kind: str, folder: Path) -> dict[str, Any]:
 def files_in(folder: Path) -> dict[str, Any]:
     return {
         "class_name": "TupleFilesystemStoreBackend",
-        "base_directory": str(folder),
+        "base_directory": str(folder).replace("$", r"\$"),  # else it would be taken for a variable
         "suppress_store_backend_id": True,
     }
 

@@ -223,7 +223,9 @@ def connect(*folders: Path, spill: Path | None = None, in_order: bool = False) -
         con.execute(f"set memory_limit = '{limit:.1f}GB'; set temp_directory = '{quoted(spill)}'")
     # a folder of the data folder may be a link to another disk; links further down lead nowhere
     real = [f.resolve() for folder in folders for f in [folder, *folder.glob("*")] if f == folder or f.is_symlink()]
-    allowed = ", ".join(f"'{quoted(f)}'" for f in [*folders, *real])
+    # a pattern is held against what is allowed before it is resolved
+    names = dict.fromkeys(name for f in [*folders, *real] for name in (str(f), _literal(str(f))))
+    allowed = ", ".join(f"'{quoted(name)}'" for name in names)
     con.execute(
         f"set allowed_directories = [{allowed}]; set enable_external_access = false; set lock_configuration = true"
     )

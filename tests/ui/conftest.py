@@ -72,7 +72,7 @@ class Ui:
         """Page of judged_rows, Materialize…, months (None: All), config, Launch backfill."""
         self.open("/assets/judged_rows?view=partitions")
         self.page.get_by_role("button", name="Materialize").first.click()
-        dialog = self.page.get_by_role("dialog")
+        dialog = self.page.get_by_role("dialog").filter(has_text="Launch runs to materialize")
         if months is None:
             dialog.get_by_text("All", exact=True).click()
         else:

@@ -399,7 +399,8 @@ def killing(times: int) -> Iterator[list[int]]:
             for process in psutil.Process().children():
                 with suppress(psutil.Error):  # it has just ended
                     busy = process.cpu_times()
-                    if process.pid not in killed and busy.user + busy.system > 1.5:
+                    reads = "warehouse.worker" in process.cmdline() and process.pid not in killed
+                    if reads and busy.user + busy.system > 1.5:
                         process.send_signal(signal.SIGKILL)
                         killed.append(process.pid)
             time.sleep(0.02)

@@ -274,7 +274,9 @@ def of(here: SimpleNamespace, victim: str, instance: dg.DagsterInstance, run: st
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_a_night_of_the_daemon_goes_on_whatever_of_it_is_killed(calm, tmp_path, victim, monkeypatch):
     data = tmp_path / "data"
-    monkeypatch.setenv("DAGSTER_HOME", str(data / "dagster"))  # where the instance of dagster.yaml is looked for, here too
+    monkeypatch.setenv(
+        "DAGSTER_HOME", str(data / "dagster")
+    )  # where the instance of dagster.yaml is looked for, here too
     env = own_environment(calm, data, calm.plan)
     send(calm, calm.files)
     log = tmp_path / "log"

@@ -35,8 +35,10 @@ def untold(content: bytes) -> list[Untold]:
         starts = [ole.first_dir_sector, ole.first_mini_fat_sector, ole.root.isectStart]
         if not all(_ends(ole.fat, start) for start in [*starts, *([] if entry.is_minifat else [entry.isectStart])]):
             raise FileFault("S01", found="sectors in a circle", expected=".xls")
-        if entry.is_minifat and not _ends(ole.minifat, entry.isectStart):
-            raise FileFault("S01", found="sectors in a circle", expected=".xls")
+        if entry.is_minifat:
+            ole.loadminifat()  # type: ignore[no-untyped-call]
+            if not _ends(ole.minifat, entry.isectStart):
+                raise FileFault("S01", found="sectors in a circle", expected=".xls")
         stream = ole.openstream(name).read() + bytes(6)  # so that more than a record's head can be looked at
     wide = struct.unpack_from("<H", stream, 4)[0] == BIFF8
     percent, styles, sheets = set(BUILT_IN_PERCENT), [], []

@@ -36,7 +36,7 @@ def untold(content: bytes) -> list[Untold]:
         if not all(_ends(ole.fat, start) for start in [*starts, *([] if entry.is_minifat else [entry.isectStart])]):
             raise FileFault("S01", found="sectors in a circle", expected=".xls")
         if entry.is_minifat:
-            ole.loadminifat()  # type: ignore[no-untyped-call]
+            ole.loadminifat()
             if not _ends(ole.minifat, entry.isectStart):
                 raise FileFault("S01", found="sectors in a circle", expected=".xls")
         stream = ole.openstream(name).read() + bytes(6)  # so that more than a record's head can be looked at

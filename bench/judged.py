@@ -21,7 +21,7 @@ from bench.ours import certify, withdraw
 from bench.stages import Stages
 from expectations.compiled import compiled
 from expectations.model import Area, Plan
-from warehouse import judge, landing, reading
+from warehouse import judge, landing, reading, sums
 from warehouse.ledger import ledger
 from warehouse.marts import TYPES
 from warehouse.store import Store, connect, quoted
@@ -120,7 +120,6 @@ def write_judged(root: Path, observations: int) -> int:
     with connect(store.root, spill=store.spill) as con:
         codes = ", ".join(f"('{a.area}')" for a in model.head.areas)
         con.execute(f"create table model_area as select * from (values {codes}) v(area)")
-        con.execute("set enable_progress_bar = false")
         for name, changed in CHANGED.items():
             for file in sorted(store.months.glob(f"*/{name}.parquet")) if times > 1 else []:
                 query = COPIED.format(
@@ -141,6 +140,8 @@ def write_judged(root: Path, observations: int) -> int:
                 con.execute(
                     f"copy (select * replace ({moved}) from '{quoted(file)}') to '{quoted(folder / file.name)}' (format parquet, compression zstd)"
                 )
+        for month in store.months.iterdir():
+            sums.enter(month, [file.name for file in month.glob("*.parquet")])
         [(total,)] = con.execute(
             f"select count(*) from read_parquet('{quoted(store.months)}/*/observation.parquet')"
         ).fetchall()

@@ -23,7 +23,6 @@ from prometheus_client.registry import Collector
 
 from expectations.model import Plan
 from pipelines.alerts import last_good_night, notifier
-from pipelines.definitions import defs
 from pipelines.reminders import notifier as reminding
 from pipelines.settings import Settings
 from warehouse.receipts import undelivered
@@ -125,6 +124,8 @@ def _registry(config: Settings, plan: Plan) -> CollectorRegistry:
 
 
 def _runs(instance: DagsterInstance) -> Iterator[Sample]:
+    from pipelines.definitions import defs  # late, as it reads the environment when it is imported
+
     yield "wallchart_runs_under_way", (), instance.get_runs_count(RunsFilter(statuses=UNDER_WAY))
     stages: dict[str, tuple[float, float]] = {}
     for job in sorted(j.name for j in defs.resolve_all_job_defs()):

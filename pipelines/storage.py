@@ -8,8 +8,10 @@ Not here: the warehouse. Months, marts and releases are files in either case.
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,21 @@ class StorageByEnvironment(DagsterStorage, ConfigurableClass):
     ) -> DagsterStorage[Any]:
         if url := os.environ.get(POSTGRES):
             return _postgres(url, inst_data)
-        return DagsterSqliteStorage.from_local(os.environ.get("DAGSTER_HOME") or _home(), inst_data)
+        home = os.environ.get("DAGSTER_HOME") or _home()
+        with _alone(home):
+            return DagsterSqliteStorage.from_local(home, inst_data)
+
+
+@contextmanager
+def _alone(home: str) -> Iterator[None]:
+    """Two processes that make the databases at once would both note their version, and neither could open them again."""
+    os.makedirs(home, exist_ok=True)
+    folder = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _postgres(url: str, inst_data: ConfigurableClassData) -> DagsterStorage[Any]:

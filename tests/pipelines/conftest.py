@@ -1,6 +1,7 @@
 """One warehouse for the tests of floors 3 and 4: sample submissions, a real Dagster instance, both in a folder of their own."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,8 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     data = tmp_path_factory.mktemp("city") / "data"
     os.environ["WALLCHART_DATA"] = str(data)
     os.environ["WALLCHART_SOURCES"] = (data / "dropbox").as_uri()
-    from pipelines import definitions  # reads the environment when it is imported
+    assert "pipelines.definitions" not in sys.modules  # it reads the environment when it is imported
+    from pipelines import definitions
 
     box = data / "dropbox"
     write_samples(definitions.compiled_plan, box)

@@ -32,7 +32,7 @@ class Table(BaseModel):
 
 @lru_cache(maxsize=1)
 def tables() -> dict[str, Table]:
-    tree = YAML(typ="safe", pure=True).load((Path(__file__).parent / "dictionary.yaml").read_text("utf-8"))
+    tree = YAML(typ="safe").load((Path(__file__).parent / "dictionary.yaml").read_text("utf-8"))
     return TypeAdapter(dict[str, Table]).validate_python(tree)
 
 

@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from pipelines.settings import NOTIFY
+from warehouse.trouble import sqlite_whole
 
 OFFICE = ""  # whom NOTIFY itself names: those who run the plan, not one department
 OPERATORS = "operators"  # those who run the machine
@@ -39,6 +40,10 @@ create table if not exists message (
     primary key (topic, recipient, place, key)
 )
 """
+WAY_BACK = (
+    "Put it back from a backup, or move it away: reminders and alerts that were sent are then sent once more"
+    " (docs/faults.md)"
+)
 WAITING = "from message where sent_at is null and queued_at > ?"
 
 Progress = Callable[[str], None]
@@ -198,7 +203,8 @@ class Notifier:
     def _register(self) -> Iterator[sqlite3.Connection]:
         """The register of messages; what happens inside is one transaction."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.folder / "messages.sqlite", timeout=60)) as db:
+        file = self.folder / "messages.sqlite"
+        with sqlite_whole(file, WAY_BACK), closing(sqlite3.connect(file, timeout=60)) as db:
             db.row_factory = sqlite3.Row
             db.execute(SCHEMA)
             with db:

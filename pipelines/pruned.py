@@ -94,19 +94,19 @@ def _forget(instance: dg.DagsterInstance, run: str, files: Iterable[Path]) -> No
 
 def _messages(config: Settings, now: dt.datetime, *, delete: bool) -> list[Outlived]:
     """Messages after which a newer one went to the same address. The last of each is kept: by it nothing is said twice."""
-    file = config.store.root / "notices" / "messages.sqlite"
-    if not file.exists():
-        return []
     before = now - dt.timedelta(days=config.papers_days)
     rule = f"older than {config.papers_days} days (WALLCHART_KEEP_PAPERS_DAYS)"
-    with closing(sqlite3.connect(file, timeout=60)) as db, db:
-        old = db.execute(REPLACED, (before.astimezone(dt.UTC).isoformat(),)).fetchall()
-        if delete:
-            db.executemany("delete from message where rowid = ?", [(rowid,) for rowid, *_ in old])
-    return [
-        Outlived("messages that a later one followed", rule, dt.datetime.fromisoformat(queued), (file,), size)
-        for _, queued, size in old
-    ]
+    found = []
+    for file in sorted((config.store.root / "notices").rglob("messages.sqlite")):  # reminders, and alerts
+        with closing(sqlite3.connect(file, timeout=60)) as db, db:
+            old = db.execute(REPLACED, (before.astimezone(dt.UTC).isoformat(),)).fetchall()
+            if delete:
+                db.executemany("delete from message where rowid = ?", [(rowid,) for rowid, *_ in old])
+        found += [
+            Outlived("messages that a later one followed", rule, dt.datetime.fromisoformat(queued), (file,), size)
+            for _, queued, size in old
+        ]
+    return found
 
 
 REPLACED = """

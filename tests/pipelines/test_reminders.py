@@ -31,8 +31,9 @@ from expectations.model import Plan
 from pipelines.notifier import LONGEST, Message, Notifier, fitting
 from pipelines.reminders import messages, nothing_to_do, owed, remind, strangers
 from pipelines.settings import Settings
-from tests.night import SHANGHAI, Night, long_csv
+from tests.night import NOW, SHANGHAI, Night, long_csv
 from tests.pipelines.conftest import run_job
+from warehouse.trouble import StoreError, sqlite_damage
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -482,3 +483,14 @@ def test_the_command_line_prints_who_owes_what_and_a_dry_run_sends_nothing(april
     assert "报送提醒：市交通运输局" in mine
     assert CANARY not in mine
     assert receiver.posted == []
+
+
+def test_a_register_of_messages_that_is_damaged_is_named_with_what_to_do(tmp_path):
+    notifier = Notifier(tmp_path, {"": SecretStr("json://127.0.0.1:9/")}, None, "Asia/Shanghai")
+    due = Message("due", "1", "title", "body")
+    notifier.notify(due, NOW)
+    register = tmp_path / "messages.sqlite"
+    os.truncate(register, register.stat().st_size // 2)
+    assert "is damaged" in str(sqlite_damage(register))
+    with pytest.raises(StoreError, match=r"messages\.sqlite is damaged: .* move it away"):
+        notifier.unsaid([due], NOW)

@@ -18,7 +18,7 @@ from tests.night import IN_TIME, NOW, long_csv, send
 from tests.servers import Platform
 from warehouse import filings, integrity, judge, landing, ledger, marts, reading, receipts, rejudged
 from warehouse.release import pending, publish
-from warehouse.releases import ReleaseError, current, releases
+from warehouse.releases import ReleaseError, current, releases, rollback
 from warehouse.store import Store
 from warehouse.trouble import StoreError
 
@@ -362,3 +362,75 @@ def test_a_check_names_every_damaged_file_and_the_next_night_makes_it_again(
     assert {Path(f.wrong.partition(":")[0]).name for f in again} == {releases(place.store)[-1].release}
     assert len(releases(place.store)) == 2
     assert json.loads((place.store.warehouse / "current" / "manifest.json").read_text())["tables"] == before
+
+
+# --- what says what was done: the link, the acts, the registers ---
+
+
+@pytest.fixture
+def answered(place: Place) -> Place:
+    """A place after a night of two files, with their receipts."""
+    send(place.box, SMALL)
+    assert place.nights(NOW) == []
+    receipts.make(place.store, place.plan)
+    return place
+
+
+def test_a_link_that_is_gone_or_leads_nowhere_is_set_again_by_the_next_night(answered: Place) -> None:
+    link, before = answered.store.warehouse / "current", answered.tables()
+    link.unlink()
+    assert answered.nights(NOW + dt.timedelta(hours=1), most=1) == []
+    assert answered.tables() == before
+    link.unlink()
+    link.symlink_to(Path("releases") / "20220101T000000000000Z-00000000")
+    [found] = [f for f in integrity.check(answered.store) if str(link) in f.wrong]
+    assert "publishes another" in found.to_do
+    assert answered.nights(NOW + dt.timedelta(hours=2), most=1) == []
+    assert answered.tables() == before
+
+
+@pytest.mark.parametrize("harm", [truncated, zeroed, emptied])
+def test_acts_that_cannot_be_read_stop_the_night_before_anything_is_built(
+    answered: Place, harm: Callable[[Path], None]
+) -> None:
+    before = answered.tables()
+    send(answered.box, LATE)
+    assert answered.nights(AFTER) == []
+    rollback(answered.store, None, AFTER)
+    assert answered.tables() == before
+    acts = answered.store.warehouse / "rollbacks.json"
+    harm(acts)
+    with pytest.raises(StoreError, match=rf"{acts} cannot be read.*may then be released again"):
+        answered.run(AFTER + dt.timedelta(hours=1))
+    assert answered.tables() == before
+    acts.unlink()
+    assert answered.nights(AFTER + dt.timedelta(hours=2), most=1) == []
+    assert answered.tables() != before  # what was rolled back is released again, as the message said
+
+
+@pytest.mark.parametrize("harm", [truncated, zeroed, emptied])
+def test_a_register_of_receipts_that_is_damaged_is_named_and_moved_away_made_again(
+    answered: Place, harm: Callable[[Path], None]
+) -> None:
+    register = answered.store.receipts / "receipts.sqlite"
+    pages = sorted(p.name for p in answered.store.receipts.rglob("*.html"))
+    harm(register)
+    if harm is not emptied:  # an empty file is an empty register to SQLite
+        [found] = [f for f in integrity.check(answered.store) if str(register) in f.wrong]
+        assert "move it away" in found.to_do
+        with pytest.raises(StoreError, match=rf"{register} is damaged.*move it away"):
+            receipts.make(answered.store, answered.plan)
+        register.unlink()
+    assert len(receipts.make(answered.store, answered.plan).new) == len(SMALL)
+    assert sorted(p.name for p in answered.store.receipts.rglob("*.html")) == pages
+
+
+@pytest.mark.parametrize("harm", [deleted, emptied])
+def test_a_receipt_that_is_lost_before_anybody_had_it_is_made_again(
+    answered: Place, harm: Callable[[Path], None]
+) -> None:
+    [page, *_] = sorted(answered.store.receipts.rglob("*.html"))
+    was = page.read_bytes()
+    harm(page)
+    assert len(receipts.make(answered.store, answered.plan).new) == 1
+    assert page.read_bytes() == was

@@ -28,7 +28,7 @@ from warehouse.receipts.workbook import workbook
 from warehouse.sources import Credentials, Passing, Source, SourceError, open_source, shown, told
 from warehouse.sources import deliver as put
 from warehouse.store import Store, connect, write_whole
-from warehouse.trouble import StoreError, sqlite_whole
+from warehouse.trouble import StoreError, sqlite_damage, sqlite_whole
 from warehouse.version import JUDGING, code_version
 from warehouse.visible import UNSEEN
 
@@ -104,6 +104,8 @@ def make(store: Store, plan: Plan, progress: Progress = lambda _: None) -> Made:
         wrong, said = marts.damage(store), marts.made(store)
         if wrong or said is None:
             raise StoreError(f"{wrong or 'the marts are not whole'}. Run again: the marts are made anew")
+        if (file := store.receipts / "receipts.sqlite").exists() and (wrong := sqlite_damage(file)):
+            raise StoreError(f"{wrong}. {WAY_BACK}")  # before it is believed: pages of zeros are rows of nothing to SQLite
         as_of = dt.datetime.fromisoformat(said["as_of"])
         open_marts(con, store)
         judged = con.sql("from judged order by received_at, submission").pl().to_dicts()

@@ -76,7 +76,7 @@ lint: .venv/.ready ## Format and lint check, types, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.ready ## Measure a refresh against a hand-written DuckDB script (SIZES="10000 1000000")
+bench: .venv/.ready ## Measure a night against a DuckDB script, dbt, Dagster's I/O managers, pandas (SIZES="10000 1000000")
 	$(BIN)/python -m bench $(SIZES)
 
 fuzz: .venv/.ready ## Fuzz the readers, the clause reader, values, units and periods for SECONDS=600 in all (docs/readers.md)

@@ -23,6 +23,8 @@ from expectations.model import Plan
 from warehouse import judge, rejudged, validations
 from warehouse.findings import Verdict
 from warehouse.glance import months_at_a_glance
+from warehouse.spark import DUCKDB
+from warehouse.spark.judging import hands
 from warehouse.standing import Standing, standing
 from warehouse.store import Store
 
@@ -75,6 +77,7 @@ def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         config: Chosen,
         store: dg.ResourceParam[Store],
         compiled_plan: dg.ResourceParam[Plan],
+        engine: dg.ResourceParam[str],
     ) -> Iterator[Any]:
         months = list(context.partition_keys)  # partition keys are months: 2022-03
         wanted = months
@@ -88,8 +91,10 @@ def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 context.log.info(f"{len(wanted)} of {len(months)} months have rows of {', '.join(config.departments)}")
             reach = judge.looking_back_on(wanted, judge.months_with_rows(store)) if wanted else []
             rejudged.put_aside(store, reach, dt.datetime.now(dt.UTC))
-            valid = judge.validity(store, compiled_plan, wanted, context.log.info)
-            flagged = judge.quality(store, compiled_plan, [] if valid.crashed else wanted, context.log.info)
+            with hands(engine if wanted else DUCKDB) as whoever:
+                valid = judge.validity(store, compiled_plan, wanted, context.log.info, whoever)
+                sound = [] if valid.crashed else wanted
+                flagged = judge.quality(store, compiled_plan, sound, context.log.info, whoever)
             beyond = sorted(set(flagged.months) - set(months))
             if beyond:
                 context.log.info(f"cumulative figures look back: flags of {', '.join(beyond)} were renewed too")
@@ -103,6 +108,8 @@ def judging(months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             moved = changed.filter(pl.col("month") == month).drop("month")
             shown = rows | _metadata(month, now, judged=month in wanted) | _pages(store, month)
             shown |= {"judged anew: what changed, and why": table(moved)} if moved.height else {}
+            tasks = [by for by in valid.by + flagged.by if by["from"] <= month <= by["to"]]
+            shown |= {"judged on the cluster by": table(pl.DataFrame(tasks))} if tasks else {}
             context.add_asset_metadata(shown, "judged_rows", month)
         yield dg.MaterializeResult(asset_key="judged_rows")
         for month, target in _materializations(context, months, beyond).items():

@@ -118,15 +118,20 @@ def _pictured(store: Store) -> dict[str, dict[str, Any]]:
     ],
 )
 def made_marts(
-    context: dg.AssetExecutionContext, store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan]
+    context: dg.AssetExecutionContext,
+    store: dg.ResourceParam[Store],
+    compiled_plan: dg.ResourceParam[Plan],
+    engine: dg.ResourceParam[str],
 ) -> Iterator[Any]:
-    made = marts.make(store, compiled_plan, now(context, store), context.log.info)
+    made = marts.make(store, compiled_plan, now(context, store), context.log.info, engine)
+    by = {**made.by, **({"pages": dg.MetadataValue.url(made.by["pages"])} if "pages" in made.by else {})}
     pictured = _pictured(store)
     for name in marts.TABLES:
         yield dg.MaterializeResult(
             asset_key=["mart", name],
             metadata=pictured.get(name, {})
-            | {"dagster/row_count": made.rows[name], "preview": table(made.preview[name])},
+            | {"dagster/row_count": made.rows[name], "preview": table(made.preview[name])}
+            | ({**by, **made.took[name]} if name in made.took else {}),
         )
     crashed = [v for v in made.verdicts if v.crashed]
     missing = sum(v.fired for v in made.verdicts if v.rule == "M01")
@@ -189,8 +194,10 @@ def release(
     store: dg.ResourceParam[Store],
     compiled_plan: dg.ResourceParam[Plan],
     keep: dg.ResourceParam[Keep],
+    views: dg.ResourceParam[bool],
 ) -> dg.MaterializeResult:
-    published = publish(store, compiled_plan, context.log.info, keep, again=ONLY_STALE not in context.run.tags)
+    again = ONLY_STALE not in context.run.tags
+    published = publish(store, compiled_plan, context.log.info, keep, again=again, views=views)
     return dg.MaterializeResult(
         metadata={
             "release": published.release,

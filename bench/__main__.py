@@ -1,122 +1,233 @@
-"""`python -m bench [SIZES...]`: a refresh of two years of N rows against a hand-written DuckDB script; a night with nothing new.
+"""`python -m bench [ROWS...]`: a whole night on the same files of two years, by us and by what one would pick instead.
 
-Each part runs in a fresh process, so that its memory is its own. Ratios hold within one run on one machine; seconds on
-a shared machine are only as good as its quiet, so CPU seconds stand beside wall seconds.
+Read, judge, observe, marts, release; by turns, each side in a process of its own whose start counts. What the sides say is
+compared row for row. Ratios hold within one run on one machine; seconds on a shared machine are only as good as its quiet, so
+CPU seconds stand beside wall seconds. RESULTS.md says what each side is and what it does not do.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import statistics
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from bench.city import AS_OF, plan_of, write_years
-from bench.compare import differences, facts
-from bench.nightly import nothing_new
-from bench.report import HERE, OUT, SAID, add_record, child, machine, remove, shown, total
-from bench.stages import environment
+from bench import picture
+from bench.against import apart
+from bench.by_dbt import project
+from bench.city import AS_OF
+from bench.compare import by_path, differences, facts
+from bench.models import Script, script
+from bench.ours import BY_COMMAND
+from bench.outside import KIT, measured, venv, versions
+from bench.report import HERE, OUT, SAID, add_record, machine, remove, shown
+from bench.stages import environment, last_line
 
-REFRESH = ["import GX", "validity", "quality", "marts", "release"]
-JUDGING = (["validity", "quality"], ["parse, join", "rules V", "observe", "rules Q"])  # ours, the script's
-SCRIPT = ["parse, join", "rules V", "observe", "rules Q", "marts"]
+PANDAS_RULES = [*(f"V{n:02}" for n in range(1, 13)), "Q01", "Q02", "Q05", "Q07", "Q08", "Q09", "Q10"]
+JUDGING = {"ours": ["validity", "quality"], "script": ["parse, join", "rules V", "observe", "rules Q"]}
+OURS, BY_HAND = "ours", "script"
 
 
-def measured(size: int, repeats: int) -> dict[str, Any]:
-    """Ours and the script by turns, `repeats` times; the turn with the median ratio stands for all."""
-    root = OUT / f"years-{size}"
+@dataclass(frozen=True)
+class Side:
+    title: str
+    leaves: list[str]  # under the root, removed before each turn
+    run: Callable[[Path, int], dict[str, Any]]
+    says: Callable[[Path, Path, Script], list[str]]  # the release, the root, the script: what differs from ours
+
+
+def _ours(root: Path, rows: int) -> dict[str, Any]:
+    told = measured([sys.executable, "-m", "bench.ours", "night", rows, root], root, PYTHONPATH=str(HERE.parent))
+    if "failed" not in told:
+        stages = json.loads(last_line(told["said"]))
+        for clock in ("wall", "cpu"):
+            told[clock] -= stages[clock][BY_COMMAND]
+    return told
+
+
+def _wallchart(root: Path, rows: int) -> dict[str, Any]:
+    return measured([sys.executable, "-m", "bench.night", rows, root], root, PYTHONPATH=str(HERE.parent))
+
+
+def _script(root: Path, rows: int) -> dict[str, Any]:
+    return measured([sys.executable, "-m", "bench.script", root, AS_OF.isoformat()], root, PYTHONPATH=str(HERE.parent))
+
+
+def _pandas(root: Path, rows: int) -> dict[str, Any]:
+    return measured([venv("requirements"), KIT / "pandas_night.py", root, AS_OF.isoformat()], root)
+
+
+def _dbt(root: Path, rows: int) -> dict[str, Any]:
+    folder = root / "dbt"
+    where = ["--project-dir", folder, "--profiles-dir", folder]
+    return measured([venv("requirements").parent / "dbt", "build", *where], root)
+
+
+def _dagster(manager: str) -> Callable[[Path, int], dict[str, Any]]:
+    def run(root: Path, rows: int) -> dict[str, Any]:
+        home = root / "dagster-home"
+        home.mkdir()
+        (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", "utf-8")
+        night = [venv("dagster"), KIT / "dagster_night.py", root, manager]
+        return measured(night, root, DAGSTER_HOME=str(home))
+
+    return run
+
+
+def _as_script(release: Path, root: Path, made: Script) -> list[str]:
+    return differences(facts(release), facts(root / "script.duckdb"))
+
+
+def _as_models(file: str) -> Callable[[Path, Path, Script], list[str]]:
+    """Compares every table with the models that stand for it; `file` holds them, or {} in it stands for one's name."""
+
+    def says(release: Path, root: Path, made: Script) -> list[str]:
+        return differences(facts(release), facts(root / file, made.stands_for))
+
+    return says
+
+
+def _core(release: Path, root: Path, made: Script) -> list[str]:
+    file = root / "pandas" / "night.duckdb"
+    marts = apart(release, lambda mart: f"theirs.{mart}", f"attach '{file}' as theirs (read_only)", files=True)
+    return marts + by_path(release, file, PANDAS_RULES)
+
+
+SIDES = {
+    OURS: Side("Wallchart", ["data"], _ours, lambda release, root, made: []),
+    "run": Side("Wallchart by Dagster, receipts and pages too", ["night"], _wallchart, lambda release, root, made: []),
+    BY_HAND: Side("one DuckDB script by hand", ["script.duckdb"], _script, _as_script),
+    "dbt": Side("dbt-duckdb, dbt tests", ["dbt.duckdb"], _dbt, _as_models("dbt.duckdb")),
+    "duckdb-io": Side("Dagster, DuckDB I/O manager", ["dagster", "dagster-home"], _dagster("duckdb"), _as_models("dagster/night.duckdb")),
+    "polars-io": Side("Dagster, Polars Parquet I/O manager", ["dagster", "dagster-home"], _dagster("polars"), _as_models("dagster/{}.parquet")),
+    "pandas": Side("pandas, Great Expectations", ["pandas"], _pandas, _core),
+}  # fmt: skip
+
+
+def night(size: int, names: list[str], turns: int) -> dict[str, Any]:
+    """Each side `turns` times, by turns; what each says is compared after the first turn."""
+    root = OUT / f"night-{size}"
     remove(root)
     root.mkdir(parents=True)
     SAID.print(f"{size:,} rows: writing two years")
-    plan = plan_of(size)
-    rows = write_years(plan, root)
-    SAID.print(f"  {rows:,} rows, {len(plan.head.areas):,} areas; landing and reading")
-    read = child("ours", "read", size, root)
-    ours, script = [], []
-    for turn in range(1, repeats + 1):
-        for made in ("months", "marts", "warehouse"):
-            remove(root / "data" / made)
-        (root / "script.duckdb").unlink(missing_ok=True)
-        ours.append(child("ours", "refresh", size, root))
-        script.append(child("script", root, AS_OF.isoformat()))
-        took, by_hand = total(ours[-1], REFRESH), total(script[-1], SCRIPT)
-        SAID.print(f"  turn {turn}: refresh {took:.2f} s, script {by_hand:.2f} s, ratio {took / by_hand:.2f}")
-    pairs = sorted(zip(ours, script, strict=True), key=lambda p: total(p[0], REFRESH) / total(p[1], SCRIPT))
-    mine, theirs = pairs[repeats // 2]
-    found = facts(root / "data" / "warehouse" / "current" / "warehouse.duckdb")
-    apart = differences(found, facts(root / "script.duckdb"))
+    wrote = [sys.executable, "-m", "bench.city", size, root]
+    city = json.loads(last_line(measured(wrote, root, PYTHONPATH=str(HERE.parent))["said"]))
+    made = script(root, AS_OF.isoformat())
+    project(root, made)
+    models = [
+        {"name": m.name, "query": made.written(m, f"'{root}/plan/{{}}.parquet'", "{}"), "reads": m.reads}
+        for m in made.models
+    ]
+    (root / "models.json").write_text(json.dumps({"macros": made.macros, "models": models}), "utf-8")
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    apart: dict[str, list[str]] = {}
+    release = root / "data" / "warehouse" / "current" / "warehouse.duckdb"
+    for turn in range(1, turns + 1):
+        for name in names:
+            side = SIDES[name]
+            if any("failed" in run for run in runs[name]):
+                continue
+            for left in side.leaves:
+                remove(root / left)
+            run = side.run(root, size)
+            runs[name].append({k: v for k, v in run.items() if k != "said"})
+            if "failed" in run:
+                SAID.print(f"  turn {turn}: {side.title}: failed: {run['failed']}")
+                continue
+            if name in JUDGING:
+                runs[name][-1]["stages"] = json.loads(last_line(run["said"]))
+            if turn == 1:
+                apart[name] = side.says(release, root, made)
+            ratio = run["wall"] / runs[OURS][-1]["wall"]
+            SAID.print(
+                f"  turn {turn}: {side.title}: {run['wall']:.1f} s, {run['peak_mb']:,.0f} MB, {ratio:.2f} of ours"
+            )
     remove(root)
-    return {
-        "size": size, "rows": rows, "areas": len(plan.head.areas), "read": read, "repeats": repeats, "apart": apart,
-        "ours": mine, "script": theirs,
-        "findings": found["findings"], "counted": found["rows"], "observations": found["observations"]["rows"],
-    }  # fmt: skip
+    return {"size": size, "rows": city["rows"], "areas": city["areas"], "runs": runs, "apart": apart}
+
+
+def median(m: dict[str, Any], name: str, what: str) -> float:
+    return statistics.median(float(run[what]) for run in m["runs"][name])
+
+
+def ratio(m: dict[str, Any], name: str, what: str = "wall") -> float | None:
+    """How many times ours: the median over the turns of each turn's ratio; None where it failed."""
+    pairs = list(zip(m["runs"][name], m["runs"][OURS], strict=False))
+    if any("failed" in run for run, _ in pairs):
+        return None
+    return statistics.median(float(run[what] / ours[what]) for run, ours in pairs)
 
 
 def row(m: dict[str, Any]) -> dict[str, str]:
-    mine, theirs = total(m["ours"], REFRESH), total(m["script"], SCRIPT)
-    my_cpu, their_cpu = total(m["ours"], REFRESH, "cpu"), total(m["script"], SCRIPT, "cpu")
-    gx = m["ours"]["wall"]["import GX"]
-    judging = {
-        clock: [total(m[who], stages, clock) for who, stages in zip(("ours", "script"), JUDGING, strict=True)]
-        for clock in ("wall", "cpu")
+    said = {"rows": f"{m['rows']:,}"}
+    for name in m["runs"]:
+        title, times = SIDES[name].title, ratio(m, name)
+        if times is None:
+            said[title] = f"failed: {m['runs'][name][-1]['failed']}"
+            continue
+        more = "" if name == OURS else f" ({times:.2f} x)"
+        memory = "" if name == OURS else f" ({ratio(m, name, 'peak_mb'):.2f} x)"
+        said[title] = f"{median(m, name, 'wall'):.1f} s{more}, CPU {median(m, name, 'cpu'):.1f} s,"
+        said[title] += f" {median(m, name, 'peak_mb'):,.0f} MB{memory}"
+    both = [name for name in (OURS, BY_HAND) if name in m["runs"]]
+    judging = [
+        statistics.median(sum(r["stages"]["wall"][s] for s in JUDGING[n]) for r in m["runs"][n] if "stages" in r)
+        for n in both
+    ]
+    said["of which judging, ours / script"] = " / ".join(f"{seconds:.1f} s" for seconds in judging)
+    stages = m["runs"][OURS][-1]["stages"]["wall"]
+    said["our stages"] = ", ".join(f"{s} {seconds:.1f}" for s, seconds in stages.items() if s != BY_COMMAND)
+    said["turns"] = str(len(m["runs"][OURS]))
+    same = {
+        SIDES[n].title: "yes" if not m["apart"][n] else f"NO, {len(m['apart'][n])}"
+        for n in m["apart"]
+        if n not in (OURS, "run")
     }
-    return {
-        "rows": f"{m['rows']:,}",
-        "refresh s": f"{mine:.2f}",
-        "script s": f"{theirs:.2f}",
-        "ratio": f"{mine / theirs:.2f}",
-        "ratio without GX import": f"{(mine - gx) / theirs:.2f}",
-        "refresh CPU s": f"{my_cpu:.2f}",
-        "script CPU s": f"{their_cpu:.2f}",
-        "CPU ratio": f"{my_cpu / their_cpu:.2f}",
-        "judging s, ours / script": f"{judging['wall'][0]:.2f} / {judging['wall'][1]:.2f}",
-        "judging ratio": f"{judging['wall'][0] / judging['wall'][1]:.2f}",
-        "judging CPU ratio": f"{judging['cpu'][0] / judging['cpu'][1]:.2f}",
-        "judging peak MB, ours / script": f"{m['ours']['peak']['quality']:,.0f} / {m['script']['peak']['rules Q']:,.0f}",
-        "peak MB": f"{m['ours']['peak_mb']:,.0f}",
-        "script peak MB": f"{m['script']['peak_mb']:,.0f}",
-        "share by stage": ", ".join(f"{s} {m['ours']['wall'][s] / mine:.0%}" for s in REFRESH),
-        "land s": f"{m['read']['wall']['land']:.2f}",
-        "read s": f"{m['read']['wall']['read']:.2f}",
-        "script's reading s": f"{m['script']['wall']['read']:.2f}",
-        "reading peak MB": f"{m['read']['peak_mb']:,.0f}",
-        "turns": str(m["repeats"]),
-        "same tables": "yes" if not m["apart"] else f"NO, {len(m['apart'])} differences",
-    }
+    said["the same rows"] = ", ".join(f"{title}: {word}" for title, word in same.items())
+    return said
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     arguments.add_argument("sizes", nargs="*", type=int, default=[10_000, 1_000_000])
+    arguments.add_argument("--sides", nargs="*", choices=list(SIDES)[1:], default=list(SIDES)[1:], help="beside ours")
     arguments.add_argument("--turns", type=int, help="how often each is run (default 3, 1 above 2 million rows)")
     arguments.add_argument(
         "--note", default="", help="a remark to stand with the results, such as what else was running"
     )
-    arguments.add_argument("--no-night", action="store_true", help="leave out the night with nothing new")
-    arguments.add_argument("--record", action="store_true", help="add the table to bench/RESULTS.md")
+    arguments.add_argument(
+        "--record", action="store_true", help="add the table to bench/RESULTS.md and draw docs/images/benchmark.svg"
+    )
     chosen = arguments.parse_args()
     head = machine(chosen.note)
-    warm = "import bench.ours, bench.script, warehouse.gx, expectations.suites, warehouse.release"
-    subprocess.run([sys.executable, "-c", warm], cwd=HERE.parent, env=environment(), check=True)
-    results = [measured(size, chosen.turns or (3 if size <= 2_000_000 else 1)) for size in chosen.sizes]
-    lines = shown(
-        "Two years of N rows: refresh (import GX, validity, quality, marts, release) against the script",
-        [row(m) for m in results],
+    named = [n for n in SIDES if n == OURS or n in chosen.sides]
+    for requirements, users in (("requirements", {"dbt", "pandas"}), ("dagster", {"duckdb-io", "polars-io"})):
+        if users & set(named):
+            venv(requirements)
+    warm = (
+        "import bench.ours, bench.script, warehouse.gx, expectations.suites, warehouse.release, pipelines.definitions"
     )
+    subprocess.run([sys.executable, "-c", warm], cwd=HERE.parent, env=environment(), check=True)
+    results = [night(size, named, chosen.turns or (3 if size <= 2_000_000 else 1)) for size in chosen.sizes]
+    lines = shown("A whole night; x: times ours", [row(m) for m in results])
+    with_them = (
+        versions("requirements", "dbt-core", "dbt-duckdb", "pandas", "great-expectations", "duckdb"),
+        versions("dagster", "dagster", "dagster-duckdb-polars", "dagster-polars", "polars", "duckdb"),
+    )
+    lines.append(f"\ndbt and pandas: {with_them[0]}. Dagster's I/O managers: {with_them[1]}.")
     for m in results:
-        for difference in m["apart"]:
-            SAID.print(f"[bold red]DIFFERENT at {m['size']:,}: {difference}[/]")
-            lines.append(f"\nDIFFERENT at {m['size']:,}: {difference}")
-    if not chosen.no_night:
-        first, after, spent = nothing_new()
-        said = (
-            f"A night with nothing new (`wallchart run`, median of 3): {after:.1f} s, of which {spent:.1f} s CPU;"
-            f" the first night, with samples: {first:.1f} s"
-        )
-        SAID.print(said)
-        lines.append(f"\n{said}")
-    add_record("results", "A refresh", head, lines, results, record=chosen.record)
+        for name, found in m["apart"].items():
+            for difference in found:
+                SAID.print(f"[bold red]DIFFERENT at {m['size']:,}: {SIDES[name].title}: {difference}[/]")
+                lines.append(f"\nDIFFERENT at {m['size']:,}: {SIDES[name].title}: {difference}")
+    add_record("night", "A whole night", head, lines, results, record=chosen.record)
+    if chosen.record:
+        picture.draw({SIDES[n].title: [(m["rows"], ratio(m, n)) for m in results] for n in named if n != OURS})
 
 
 if __name__ == "__main__":

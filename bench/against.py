@@ -1,20 +1,15 @@
 """`python -m bench.against [OBSERVATIONS...]`: the core marts by what a user would pick instead, on the same judged months.
 
 dbt-duckdb with dbt tests (bench/alternatives/dbt; its models are the project's own SQL without the ORDER BY), and plain pandas
-(bench/alternatives/pandas_marts.py), each in a venv of its own (bench/out/alternatives, made from requirements.txt at first
-use). Ours is the whole of marts and release: all tables, the rules across submissions, Parquet, digests, verification.
+(bench/alternatives/pandas_marts.py), in a venv of its own (made from bench/alternatives/requirements.txt at first use). Ours is the whole of marts and release: all tables, the rules across submissions, Parquet, digests, verification.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,11 +18,10 @@ import duckdb
 
 from bench.city import AS_OF
 from bench.marts import OURS
-from bench.report import HERE, OUT, SAID, add_record, child, machine, remove, shown, total
-from bench.stages import environment
+from bench.outside import KIT, finished, venv, versions
+from bench.report import OUT, SAID, add_record, child, machine, remove, shown, total
 from warehouse import marts
 
-KIT = HERE / "alternatives"
 CORE = {  # the marts that are compared, and what is compared of them
     "observation": "indicator, area, period, measure, department, value, unit, submission, row_number, known_from",
     "obligation": "department, indicator, area, period, due_at, received_at, state",
@@ -40,40 +34,6 @@ CORE = {  # the marts that are compared, and what is compared of them
 FIGURES = {"value", "actual", "target_value", "expected", "attainment", "pace", "previous", "year_before", "timeliness", "quality",
            "score"}  # fmt: skip
 JUDGED = {"judged_row", "stored_observation", "stored_finding"}
-
-
-def alternatives() -> Path:
-    """The Python of the venv that holds dbt and pandas."""
-    folder, wanted = OUT / "alternatives", (KIT / "requirements.txt").read_text("utf-8")
-    made = folder / "requirements.txt"
-    if not made.exists() or made.read_text("utf-8") != wanted:
-        SAID.print("a venv for dbt and pandas, once")
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", KIT / "requirements.txt"], check=True)
-        made.write_text(wanted, "utf-8")
-    return folder / "bin" / "python"
-
-
-def measured(command: list[object], folder: Path) -> dict[str, Any]:
-    """Wall and CPU seconds and the peak memory of a process and its children; what it `said`."""
-    quiet = {"DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_VERSION_CHECK": "false"}
-    began = time.perf_counter()
-    with open(folder / "said.txt", "w+", encoding="utf-8") as said:
-        process = subprocess.Popen([str(c) for c in command], cwd=folder, env=environment() | quiet, stdout=said)
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-        said.seek(0)
-        text = said.read()
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{text}")
-    return {
-        "wall": wall,
-        "cpu": used.ru_utime + used.ru_stime,
-        "peak_mb": used.ru_maxrss / 1024,
-        "said": text,
-    }
 
 
 def project(root: Path) -> Path:
@@ -105,8 +65,9 @@ def project(root: Path) -> Path:
     return folder
 
 
-def apart(release: Path, other: Callable[[str], str], attach: str = "") -> list[str]:
-    """Rows of the core marts that only one side has; figures to nine digits after the point."""
+def apart(release: Path, other: Callable[[str], str], attach: str = "", *, files: bool = False) -> list[str]:
+    """Rows of the core marts that only one side has; figures to nine digits after the point. `files`: the other side names a
+    submission by its file's path."""
     found = []
     with duckdb.connect() as con:
         con.execute(f"set timezone = 'UTC'; attach '{release}' as ours (read_only); {attach}")
@@ -115,7 +76,11 @@ def apart(release: Path, other: Callable[[str], str], attach: str = "") -> list[
                 f"round({c}, 9) as {c}" if c in FIGURES or (mart == "scorecard" and c == "attainment") else c
                 for c in listed.split(", ")
             )
-            mine = f"select {columns} from ours.{mart}" + (" where known_to is null" if mart == "observation" else "")
+            own = f"ours.{mart}"
+            if mart == "observation":
+                named = "o.* replace (s.path as submission) from ours.observation o join ours.submission s using (submission)"
+                own = f"(select {named if files else '* from ours.observation'}) where known_to is null"
+            mine = f"select {columns} from {own}"
             theirs = f"select {columns} from {other(mart)}"
             for name, one, two in (("ours", mine, theirs), ("theirs", theirs, mine)):
                 [(rows,)] = con.execute(f"select count(*) from ({one} except all {two})").fetchall()
@@ -132,7 +97,7 @@ def compared(size: int) -> dict[str, Any]:
     child("judged", root, size)
     ours = child("marts", "ours", root, size)
     SAID.print(f"  ours {total(ours, OURS):.1f} s")
-    python = alternatives()
+    python = venv("requirements")
     folder, dbt = project(root), python.parent / "dbt"
     shared = [
         "--project-dir",
@@ -143,9 +108,9 @@ def compared(size: int) -> dict[str, Any]:
         "--vars",
         json.dumps({"as_of": AS_OF.isoformat()}),
     ]
-    ran = {part: measured([dbt, part, *shared], root) for part in ("run", "test")}
+    ran = {part: finished([dbt, part, *shared], root) for part in ("run", "test")}
     SAID.print(f"  dbt run {ran['run']['wall']:.1f} s, dbt test {ran['test']['wall']:.1f} s")
-    pandas = measured([python, KIT / "pandas_marts.py", root, AS_OF.isoformat()], root)
+    pandas = finished([python, KIT / "pandas_marts.py", root, AS_OF.isoformat()], root)
     SAID.print(f"  pandas {pandas['wall']:.1f} s")
     release = root / "data" / "warehouse" / "current" / "warehouse.duckdb"
     differences = {
@@ -186,12 +151,7 @@ def main() -> None:
     head = machine(chosen.note)
     results = [compared(size) for size in chosen.sizes]
     lines = shown("Core marts against dbt-duckdb and pandas", [row(m) for m in results])
-    named = [
-        line
-        for line in (KIT / "requirements.txt").read_text("utf-8").split()
-        if line.startswith(("dbt-core", "dbt-duckdb", "pandas"))
-    ]
-    lines.append(f"\n{', '.join(named)}")
+    lines.append(f"\n{versions('requirements', 'dbt-core', 'dbt-duckdb', 'pandas')}")
     for m in results:
         for who, differences in m["apart"].items():
             for difference in differences:

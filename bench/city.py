@@ -13,8 +13,11 @@ import calendar
 import csv
 import datetime as dt
 import hashlib
+import json
 import os
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,12 +26,12 @@ import polars as pl
 
 from expectations.compiled import compiled
 from expectations.load import PLANS, load_plan
-from expectations.model import Area, Plan, Published
+from expectations.model import Area, Department, Plan, Published
 from expectations.policy import Deadline, Filing, Reopening
 from expectations.units import BASES, MULTIPLES, SPELLINGS, unit
 
 SEED = 2022
-MONTHS = 24  # the year before the plan, and its own
+MONTHS = 24  # the year before the plan, and its own, where nothing else is asked for
 ADDING = 3  # areas of an amount that add up: the city and two more
 AS_OF = dt.datetime(2023, 3, 15, tzinfo=dt.UTC)
 FIELDS = ["indicator", "period", "area", "value", "unit", "measure", "note"]
@@ -39,10 +42,63 @@ OTHERS = {"亿元": ("万元", 1e4), "万人次": ("人次", 1e4), "万人": ("�
 COUNTERS = {"个": "家", "家": "户", "条": "项", "次": "场"}
 
 
+@dataclass(frozen=True)
+class City:
+    """About so many rows in so many months; `departments` that report (0: the plan's), `copies` of each indicator."""
+
+    rows: int
+    months: int = MONTHS
+    departments: int = 0
+    copies: int = 1
+
+    @classmethod
+    def said(cls, text: str) -> City:
+        """`1000000`, `1000000:months=36`."""
+        rows, *more = text.split(":")
+        return cls(int(rows), **{name: int(number) for name, _, number in (m.partition("=") for m in more)})
+
+    def __str__(self) -> str:
+        return f"{self.rows}:months={self.months}:departments={self.departments}:copies={self.copies}"
+
+    def plan(self) -> Plan:
+        """The real plan with these departments and copies, and as many areas as it takes."""
+        plan = load_plan(PLANS / "shenyang-2022")
+        lead = plan.policy.lead_department
+        indicators = [
+            i if n == 1 else i.model_copy(update={
+                "indicator": f"{i.indicator}_{n}", "name_zh": f"{i.name_zh}{n}", "name_en": f"{i.name_en} {n}", "aliases": [],
+                "level": None, "growth_from_levels": False, "numerator": None, "denominator": None,
+            })
+            for n in range(1, self.copies + 1)
+            for i in plan.indicators
+        ]  # fmt: skip
+        leads = [lead[i.indicator] for i in plan.indicators] * self.copies
+        departments = plan.departments
+        if self.departments:
+            named = [d.department for d in departments][: self.departments]
+            more = [f"office_{n}" for n in range(len(named), self.departments)]
+            departments = [*departments, *(Department(department=d, name_zh=f"第{d}局", name_en=d) for d in more)]
+            leads = [[*named, *more][n % self.departments] for n in range(len(leads))]
+        led = {i.indicator: d for i, d in zip(indicators, leads, strict=True)}
+        plan = plan.model_copy(
+            update={
+                "head": plan.head.model_copy(update={"history_from": dt.date(2023 - self.months // 12, 1, 1)}),
+                "departments": departments,
+                "indicators": indicators,
+                "policy": plan.policy.model_copy(update={"lead_department": led}),
+                "digest": hashlib.sha256(f"{self} {plan.digest}".encode()).hexdigest(),
+            }
+        )
+        return _wide(plan, self.rows, self.months)
+
+
 def plan_of(rows: int) -> Plan:
-    """The real plan, every indicator monthly and reported for as many areas as make `rows` rows in two years, locked a
+    return City(rows).plan()
+
+
+def _wide(plan: Plan, rows: int, months: int) -> Plan:
+    """The plan, every indicator monthly and reported for as many areas as make `rows` rows in so many months, locked a
     month after each quarter, with more co-reporters, sums of areas and published figures than the plan has."""
-    plan = load_plan(PLANS / "shenyang-2022")
     parts = {c for i in plan.indicators for c in (i.level, i.numerator, i.denominator) if c}
     adding = {
         i.indicator
@@ -55,7 +111,7 @@ def plan_of(rows: int) -> Plan:
     wide = [i.indicator for i in plan.indicators if i.indicator not in adding]
     series = len(wide) + sum(c in seconds for c in wide)
     fixed = ADDING * (len(adding) + sum(c in seconds for c in adding))
-    wanted = max(ADDING, round((rows / MONTHS - fixed) / series))
+    wanted = max(ADDING, round((rows / months - fixed) / series))
     codes = [plan.city, *[c for n in range(wanted) if (c := f"{100001 + 7 * n:06}") != plan.city][: wanted - 1]]
     areas = [Area(area=c, name_zh=f"第{n}区", name_en=f"District {n}") for n, c in enumerate(codes)]
     indicators = [
@@ -93,7 +149,7 @@ def plan_of(rows: int) -> Plan:
     published = [
         Published(
             indicator=i.indicator, period=f"2022-{month:02}", unit=i.unit, measure=i.measure, publisher="合成公报", tier="B",
-            value=float(np.round(figures.of(n, 11 + month)[0] * (1.1 if n % 2 else 1), 1)), approximate=n % 5 == 0,
+            value=float(np.round(figures.of(n, months - 13 + month)[0] * (1.1 if n % 2 else 1), 1)), approximate=n % 5 == 0,
         )
         for n, i in enumerate(indicators)
         if n % 8 == 0
@@ -103,7 +159,7 @@ def plan_of(rows: int) -> Plan:
 
 
 class Figures:
-    """The true figures of the city and its areas, by indicator (its place in the plan) and month (0: January 2021)."""
+    """The true figures of the city and its areas, by indicator (its place in the plan) and month (0: the first of its history)."""
 
     def __init__(self, plan: Plan) -> None:
         tables = compiled(
@@ -136,7 +192,7 @@ class Figures:
             part, whole = (self.of(self.place[c], t) * self.unit_factor[c] for c in (i.numerator, i.denominator))
             return np.round(np.minimum(part / np.where(whole > 0, whole, 1) * 100, 100), 1)
         if i.accumulates == "flow":
-            value = self.goals[n] / 12 * (0.8 + 0.4 * steady) * (1 + 0.1 * wobble) * (1.06 if t >= 12 else 1)
+            value = self.goals[n] / 12 * (0.8 + 0.4 * steady) * (1 + 0.1 * wobble) * 1.06 ** (t // 12)
             if t % 12 and i.measure == "ytd":
                 value = value + self.of(n, t - 1)
         elif i.accumulates == "stock":
@@ -153,7 +209,7 @@ class Figures:
 
 
 def write_years(plan: Plan, root: Path) -> int:
-    """The files of two years in drop boxes under `root/dropbox`; `root/received.csv` (path, department, received_at),
+    """The files of the plan's year and its history in drop boxes under `root/dropbox`; `root/received.csv` (path, department, received_at),
     `root/withdrawn.csv` (path, withdrawn_at, role, why) and `root/certified.csv` (department, quarter, certified_at, role);
     and the plan's tables as Parquet under `root/plan` for the script. Returns the rows written."""
     (root / "plan").mkdir(parents=True)
@@ -167,18 +223,20 @@ def write_years(plan: Plan, root: Path) -> int:
             sent.setdefault(department, []).append(n)
     figures = Figures(plan)
     received, withdrawn, total = [], [], 0
+    first = plan.head.history_from.year
+    months = 12 * (plan.head.ends.year - first + 1)
     for d, (department, indicators) in enumerate(sorted(sent.items())):
         box = root / "dropbox" / department
         box.mkdir(parents=True)
         last: pl.DataFrame | None = None
-        for t in range(MONTHS + 1):
-            year, m = 2021 + t // 12, t % 12 + 1
+        for t in range(months + 1):
+            year, m = first + t // 12, t % 12 + 1
             days = calendar.monthrange(year, m)[1]
             arrived = dt.datetime(year, m, days, 9, tzinfo=zone) + dt.timedelta(days=6, hours=d)
             if (d + 3 * t) % 20 == 0:
                 arrived += dt.timedelta(days=20)
             if last is not None:  # what is corrected of the month before
-                file = box / f"synthetic-correction-{(t - 1) // 12 + 2021}-{(t - 1) % 12 + 1:02}.csv"
+                file = box / f"synthetic-correction-{(t - 1) // 12 + first}-{(t - 1) % 12 + 1:02}.csv"
                 some = last.filter(pl.col("u").is_between(0.40, 0.42))
                 some = some.with_columns(value=pl.col("again"), note=pl.lit("更正"))
                 at = arrived - dt.timedelta(hours=1)
@@ -187,7 +245,7 @@ def write_years(plan: Plan, root: Path) -> int:
                     received.append((file, department, at))
                     if (d + t) % 10 == 0:
                         withdrawn.append((file, at + dt.timedelta(days=9)))
-            if t == MONTHS:
+            if t == months:
                 continue
             last = _month(plan, figures, indicators, department, d, t)
             file = box / f"synthetic-{year}-{m:02}.csv"
@@ -236,7 +294,7 @@ def _month(plan: Plan, figures: Figures, indicators: list[int], department: str,
     rng = np.random.default_rng([SEED, d, t])
     codes = [a.area for a in plan.head.areas]
     names = [a.name_zh for a in plan.head.areas]
-    period = WRITTEN[(t + d) % len(WRITTEN)].format(y=2021 + t // 12, m=t % 12 + 1)
+    period = WRITTEN[(t + d) % len(WRITTEN)].format(y=plan.head.history_from.year + t // 12, m=t % 12 + 1)
     rows: dict[str, list] = {c: [] for c in [*FIELDS, "again", "u"]}
     twice: list[int] = []
     for n in indicators:
@@ -270,6 +328,7 @@ def _rough(
     """Writes the rows with u < 0.1 the way that people do; returns those given twice. u >= 0.99 is never reported."""
     i = plan.indicators[n]
     doubled = []
+    year_of = plan.head.history_from.year + t // 12
     text = columns["value"]
     other = next(
         x.indicator
@@ -303,7 +362,9 @@ def _rough(
         elif at < 56:
             columns["period"][k] = "三月份"
         elif at < 57:
-            columns["period"][k] = "2022-12" if t < 22 else "2019-05"
+            columns["period"][k] = (
+                "2022-12" if year_of < plan.head.ends.year or t % 12 < 10 else f"{plan.head.history_from.year - 2}-05"
+            )
         elif at < 59:
             text[k] = "#DIV/0!" if k % 2 else "见附件"
         elif at < 61:
@@ -349,3 +410,8 @@ def _units() -> pl.DataFrame:
     found = [(n, *u[1:], u.is_counter) for n in dict.fromkeys(names) if (u := unit(n))]
     schema = {"name": pl.String, "dimension": pl.String, "factor": pl.Float64, "is_counter": pl.Boolean}
     return pl.DataFrame(found, schema=schema, orient="row")
+
+
+if __name__ == "__main__":
+    asked = City.said(sys.argv[1]).plan()
+    print(json.dumps({"rows": write_years(asked, Path(sys.argv[2])), "areas": len(asked.head.areas)}))

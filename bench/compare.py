@@ -30,9 +30,20 @@ FIGURES = {
 }  # fmt: skip
 
 
-def facts(file: Path) -> dict[str, dict[str, object]]:
-    with duckdb.connect(str(file), read_only=True) as con:
+TABLES = ["submission", "observation", "obligation", "finding", "progress", "scorecard", "capability_score", "filing", "reminder",
+          "rule"]  # fmt: skip
+
+
+def facts(file: Path, stands_for: dict[str, str] | None = None) -> dict[str, dict[str, object]]:
+    """By name, what a DuckDB file says, or Parquet files (`file` has {} for the table). `stands_for`: what tables are called there."""
+    called = {table: (stands_for or {}).get(table, table) for table in TABLES}
+    with duckdb.connect() as con:
         con.execute("set timezone = 'UTC'")
+        if file.suffix == ".duckdb":
+            con.execute(f"attach '{file}' as other (read_only)")
+        for table, name in called.items():
+            there = f"other.{name}" if file.suffix == ".duckdb" else f"'{str(file).format(name)}'"
+            con.execute(f"create view {table} as from {there}")
         return {name: dict(con.execute(query).fetchall()) for name, query in FIGURES.items()}
 
 
@@ -44,6 +55,24 @@ def differences(ours: dict[str, dict[str, object]], script: dict[str, dict[str, 
         for key in sorted(mine.keys() | theirs.keys(), key=str)
         if mine.get(key) != theirs.get(key)
     ]
+
+
+def by_path(ours: Path, theirs: Path, rules: list[str]) -> list[str]:
+    """Findings of these rules that only one side has: a rule, a file's path, a row. The other side names a submission by its path."""
+    listed = ", ".join(f"'{rule}'" for rule in rules)
+    found = []
+    with duckdb.connect() as con:
+        con.execute(f"attach '{ours}' as ours (read_only); attach '{theirs}' as theirs (read_only)")
+        mine = f"select rule, path, row_number from ours.finding join ours.submission using (submission) where rule in ({listed})"
+        other = f"select rule, path, row_number from theirs.finding where rule in ({listed})"
+        for who, one, two in (("ours", mine, other), ("theirs", other, mine)):
+            found += [
+                f"{rule}: {rows:,} findings only {who} has"
+                for rule, rows in con.execute(
+                    f"select rule, count(*) from ({one} except all {two}) group by all order by all"
+                ).fetchall()
+            ]
+    return found
 
 
 def unlike(ours: Path, theirs: Path) -> tuple[dict[str, int], list[str]]:

@@ -1,4 +1,4 @@
-"""Our own way, in a process of its own: `read` lands and reads the drop boxes, `refresh` judges, makes marts, releases."""
+"""Our own way, in a process of its own: `read` lands and reads the drop boxes, `refresh` judges, makes marts, releases; `night` is both."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ from bench.stages import Stages
 from expectations.model import Plan
 from warehouse.store import Store
 
+BY_COMMAND = "by command"  # withdrawals and certifications: people make them by day, no night pays for them
 
-def main(part: str, rows: int, root: Path) -> None:
+
+def main(part: str, city: str, root: Path) -> None:
     with Stages() as stage:
         with stage("imports"):
-            from bench.city import AS_OF, plan_of
+            from bench.city import AS_OF, City
             from warehouse import judge, landing, marts, reading, release
-        plan, store = plan_of(rows), Store(root / "data")
-        if part == "read":
+            from warehouse.readers import apart
+        plan, store = City.said(city).plan(), Store(root / "data")
+        if part != "refresh":
             with stage("land"):
                 landing.land(store, [(root / "dropbox").as_uri()], plan, AS_OF)
             with stage("read"):
                 reading.read_landed(store, plan)
-            withdraw(store, root)
+                apart.close()  # so that what it took is counted
+            with stage(BY_COMMAND):
+                withdraw(store, root)
+        if part == "read":
             return
         with stage("import GX"):
             import warehouse.gx  # noqa: F401
@@ -32,7 +38,8 @@ def main(part: str, rows: int, root: Path) -> None:
             judge.validity(store, plan, months)
         with stage("quality"):
             judge.quality(store, plan, months)
-        certify(store, plan, root)
+        with stage(BY_COMMAND):
+            certify(store, plan, root)
         with stage("marts"):
             marts.make(store, plan, AS_OF)
         with stage("release"):
@@ -47,7 +54,8 @@ def withdraw(store: Store, root: Path) -> None:
         submission = dict(db.execute("select path, submission from submission").fetchall())
         [withdrawn] = db.execute("select count(*) from withdrawal").fetchone()
     for path, at, role, why in [] if withdrawn else _lines(root / "withdrawn.csv"):
-        filings.withdraw(store, submission[path], role, why, dt.datetime.fromisoformat(at))
+        if path in submission:
+            filings.withdraw(store, submission[path], role, why, dt.datetime.fromisoformat(at))
 
 
 def certify(store: Store, plan: Plan, root: Path) -> None:
@@ -66,4 +74,4 @@ def _lines(file: Path) -> list[list[str]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

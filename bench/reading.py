@@ -24,7 +24,7 @@ import duckdb
 import fastexcel
 import polars as pl
 
-from bench.__main__ import OUT, SAID, child, machine, remove
+from bench.report import OUT, SAID, child, machine, remove
 from bench.stages import Stages, cpu
 
 HEADER = ["指标编码", "报告期", "地区", "数值", "单位", "口径", "说明"]

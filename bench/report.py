@@ -73,6 +73,21 @@ def shown(title: str, columns: list[dict[str, str]]) -> list[str]:
     ]
 
 
+def listed(title: str, rows: list[dict[str, str]]) -> list[str]:
+    """Prints a table with a row each, and returns it as Markdown."""
+    table = Table(title=title)
+    for n, name in enumerate(rows[0]):
+        table.add_column(name, justify="right" if n else "left")
+    for row in rows:
+        table.add_row(*row.values())
+    SAID.print(table)
+    return [
+        "| " + " | ".join(rows[0]) + " |",
+        "|---" * len(rows[0]) + "|",
+        *("| " + " | ".join(row.values()) + " |" for row in rows),
+    ]
+
+
 def add_record(name: str, title: str, head: str, lines: list[str], results: object, *, record: bool) -> None:
     """Writes bench/out/<name>.md and .json, and adds the page to RESULTS.md where it is to be recorded."""
     OUT.mkdir(exist_ok=True)

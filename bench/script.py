@@ -27,6 +27,11 @@ def marts() -> str:
     return text.replace("$own", "\n".join(own)).replace("$plan_tables", "\n".join(plan))
 
 
+def text() -> str:
+    """The whole script: from the files to the tables of the marts."""
+    return (HERE / "script.sql").read_text("utf-8").replace("$marts", marts())
+
+
 def run(text: str, stage: Stages, **replaced: object) -> None:
     """Each stage of the text in one connection."""
     import duckdb
@@ -45,8 +50,7 @@ def main(root: Path, as_of: str) -> None:
     with Stages() as stage:
         with stage("imports"):
             import duckdb  # noqa: F401
-        text = (HERE / "script.sql").read_text("utf-8").replace("$marts", marts())
-        run(text, stage, root=root, out=root / "script.duckdb", as_of=as_of)
+        run(text(), stage, root=root, out=root / "script.duckdb", as_of=as_of)
 
 
 if __name__ == "__main__":

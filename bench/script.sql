@@ -373,7 +373,7 @@ left join follows f using (indicator, area, period)
 left join (select distinct row_id from vintage) v using (row_id)
 left join vintage c on c.row_id = j.row_id and c.known_from = j.received_at
 where j.row_id not in (select row_id from broken) and j.submission not in (select submission from withdrawal);
-update judged set explained = true where row_id in (select row_id from kept where explained);
+create table answered as select distinct row_id from kept where explained;
 insert into broken select row_id, 'Q01', '数值', value_text,
     round(plausible_low, 4)::varchar || ' … ' || round(plausible_high, 4)::varchar || ' ' || own_unit,
     case when value < plausible_low then value - plausible_low else value - plausible_high end,
@@ -446,6 +446,6 @@ select finding_id(j.submission, b.rule, j.row_number, '数值', j.department, j.
         || '」,应为「' || coalesce(b.expected_text, '') || '」。' || r.mend_zh || '。' as message_zh,
     j.path || ', row ' || j.row_number || ', ' || b.column_name || ': ' || r.message_en || '. Found "' || coalesce(b.value_text, '')
         || '", expected "' || coalesce(b.expected_text, '') || '". To do: ' || r.mend_en || '.' as message_en,
-    b.basis, r.severity = 'warning' and j.explained as confirmed, r.weight, j.month
+    b.basis, r.severity = 'warning' and row_id in (from answered) as confirmed, r.weight, j.month
 from broken b join judged j using (row_id) join rule_registered r on r.rule = b.rule;
 $marts

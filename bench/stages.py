@@ -48,7 +48,8 @@ class Stages:
     def __call__(self, name: str) -> Iterator[None]:
         began, spent = time.perf_counter(), cpu()
         yield
-        self.wall[name], self.cpu[name] = time.perf_counter() - began, cpu() - spent
+        self.wall[name] = self.wall.get(name, 0) + time.perf_counter() - began
+        self.cpu[name] = self.cpu.get(name, 0) + cpu() - spent
         self.peak[name] = peak_mb()
 
     def __exit__(self, failed: object, *_: object) -> None:
@@ -57,3 +58,8 @@ class Stages:
             print(
                 json.dumps({"wall": self.wall, "cpu": self.cpu, "peak": self.peak, "peak_mb": max(peak_mb(), children)})
             )
+
+
+def last_line(said: str) -> str:
+    """Of what a process said, the line of JSON at its end."""
+    return next(line for line in reversed(said.splitlines()) if line.startswith("{"))

@@ -14,6 +14,9 @@ from typing import ClassVar
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: telemetry is off
 
+import expectations.without_spark  # noqa: F401
+
+# isort: split
 from great_expectations.expectations.core import UnexpectedRowsExpectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 

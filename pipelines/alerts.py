@@ -43,6 +43,7 @@ HEARTBEAT_SECONDS = 30
 
 OURS = (
     "ClockError",
+    "EngineError",
     "Failure",
     "JudgeError",
     "PlanError",

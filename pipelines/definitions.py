@@ -251,6 +251,8 @@ defs = dg.Definitions(
     resources={
         "store": config.store,
         "compiled_plan": compiled_plan,
+        "engine": config.engine,
+        "views": config.views,
         "plan_text": config.plan_text(compiled_plan),
         "sources": config.sources,
         "credentials": config.credentials,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from expectations.load import PLANS, load_plan
 from expectations.model import Plan
 from warehouse.releases import KEEP, Keep
 from warehouse.retention import PAPERS
+from warehouse.spark import DUCKDB
 from warehouse.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -34,7 +36,9 @@ class Settings:
     folder of the plans' texts, to check the clauses against. WALLCHART_KEEP_DAYS, WALLCHART_KEEP_RELEASES: how long a
     release is kept after a newer one took its place, and how many are kept at least (default 7 and 7).
     WALLCHART_KEEP_PAPERS_DAYS, WALLCHART_KEEP_RUNS_DAYS: how long receipts that were replaced, Data Docs and templates are
-    kept, and the history of runs (default 400 and 90).
+    kept, and the history of runs (default 400 and 90). WALLCHART_ENGINE: where months are judged and marts are made: duckdb,
+    in the run's own process (the default), or the Spark Connect server of a cluster, sc://host:15002. WALLCHART_RELEASE: what
+    a release's file holds: tables (the default), or views over its Parquet (docs/spark.md).
     Whoever runs the machine (docs/observing.md): WALLCHART_NOTIFY_OPERATORS: their apprise URLs. WALLCHART_UI: where they
     reach Dagster's UI, for links. WALLCHART_HEARTBEAT: a URL that is asked for after each good night. WALLCHART_NIGHT_HOURS,
     WALLCHART_DISK_FREE_PERCENT: how long no night may finish, and how much of the disk must be free. WALLCHART_METRICS_FILE:
@@ -54,6 +58,8 @@ class Settings:
     night_hours: int = 26
     disk_free_percent: int = 10
     metrics_file: Path | None = None
+    engine: str = field(default=DUCKDB, repr=False)  # an address may hold a token
+    views: bool = False  # in a release's file, instead of tables
 
     @property
     def store(self) -> Store:
@@ -104,7 +110,25 @@ def settings() -> Settings:
         _number("WALLCHART_NIGHT_HOURS", 26),
         _number("WALLCHART_DISK_FREE_PERCENT", 10),
         Path(metrics).absolute() if metrics else None,
+        _engine(),
+        _one_of("WALLCHART_RELEASE", "tables", "views") == "views",
     )
+
+
+def _engine() -> str:
+    said = os.environ.get("WALLCHART_ENGINE") or DUCKDB
+    if said != DUCKDB and not re.fullmatch(r"sc://[^\s/:@]+(:\d{1,5})?(/.*)?", said):
+        raise SettingsError(
+            "WALLCHART_ENGINE cannot be used: write duckdb, or the address of Spark Connect, sc://host:15002"
+        )
+    return said
+
+
+def _one_of(variable: str, default: str, *others: str) -> str:
+    said = os.environ.get(variable) or default
+    if said not in (default, *others):
+        raise SettingsError(f"{variable} is {said!r}: write {' or '.join((default, *others))}")
+    return said
 
 
 def _number(variable: str, default: int) -> int:

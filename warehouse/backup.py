@@ -192,4 +192,8 @@ def _release(folder: Path, kept: Store, done: _Done, progress: Progress) -> str 
         for at, _, _ in os.walk(part):
             os.chmod(at, 0o555)
         os.rename(part, target)
+    if (folder.parent.with_name("views") / folder.name).is_symlink():
+        link = releases.seen_through(kept, folder.name)
+        link.parent.mkdir(exist_ok=True)
+        releases.lead(link, Path("..") / "releases" / folder.name)
     return folder.name

@@ -51,10 +51,11 @@ def kept(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) ->
     )
 
 
-def across(con: duckdb.DuckDBPyConnection) -> None:
-    """Table across: obligations, and current figures beside others on the same thing; table publication: each published
-    figure, and whether it is the one that `counts`. Expects the inputs of the marts and the mart obligation."""
-    con.execute(ACROSS)
+def across(con: duckdb.DuckDBPyConnection, apart: str) -> None:
+    """View across: obligations, and current figures beside others on the same thing; table publication: each published
+    figure, and whether it is the one that `counts`. Expects the inputs of the marts and the mart obligation. Of two figures
+    that are not `apart` (the predicate of M02, M03 and M04, given by their classes) nothing is said but that they met."""
+    con.execute(ACROSS.replace("{apart}", apart))
 
 
 def beside_published(con: duckdb.DuckDBPyConnection, apart: str) -> None:
@@ -270,7 +271,7 @@ left join replacing v using (department, indicator, area, period, measure, value
 
 # what the rules across submissions look at: obligations (M01), and current figures beside the districts' sum (M02),
 # another department's figure (M03) and the published one (M04), each as an interval by the precision in which it was given.
-# Of millions of obligations only those not met have anything said of them.
+# Of millions of obligations, and of figures that agree, only those that do not have anything said of them.
 ACROSS = """
 -- of several publications of one figure the final goes before the preliminary, the exact before the approximate, and then
 -- the latest: that one counts, and M04 judges by it alone
@@ -281,16 +282,15 @@ select row_number() over (order by indicator, area, period, measure, preliminary
         order by preliminary, approximate, published_on desc nulls last, tier, publisher, value) = 1 as counts,
     p.*, case when approximate then abs(value) * about_tolerance else 0 end as loose
 from published p cross join threshold;
-create or replace table figure_now as
+create view figure_now as
 with compared as (
     select indicator from indicator where adds_up
     union select indicator from indicator_reporter group by indicator having count(*) > 1
     union select indicator from published
 )
-select o.department, o.indicator, o.area, o.period, o.measure, o.value, o.rounding, o.unit, o.sheet, o.row_number, l.path, i.adds_up,
-    i.lead_department = o.department as leads, strftime(o.period_end, '%Y-%m') as month
+select o.department, o.indicator, o.area, o.period, o.period_end, o.measure, o.value, o.rounding, o.unit, o.submission, o.sheet,
+    o.row_number, i.adds_up, i.lead_department = o.department as leads
 from stored_observation o
-join landed l on l.submission = o.submission
 join indicator i on i.indicator = o.indicator
 where o.known_to is null and o.indicator in (from compared);
 create table across_figure as
@@ -301,27 +301,26 @@ with districts as (
     from figure_now cross join plan
     where adds_up and leads and area <> city
     group by indicator, period, measure
+), beside as (
+    select 'districts' as against, c.*, d.total as other_value, d.low as other_low, d.high as other_high, d.districts
+    from figure_now c
+    join plan p on p.city = c.area
+    join districts d using (indicator, period, measure)
+    join (select indicator, count(*) - 1 as districts from indicator_area group by indicator) n using (indicator, districts)
+    where c.leads
+    union all by name
+    select 'department' as against, c.*, l.value as other_value, l.value - l.rounding as other_low, l.value + l.rounding as other_high,
+        l.department as other_department, l.submission as other_submission
+    from figure_now c
+    join figure_now l using (indicator, area, period, measure)
+    where l.leads and not c.leads
+    union all by name
+    select 'published' as against, c.*, b.value as other_value, b.value - b.rounding - b.loose as other_low, b.value + b.rounding + b.loose as other_high,
+        b.publication, b.counts
+    from figure_now c
+    join publication b using (indicator, area, period, measure)
 )
-select 'districts' as against, c.*, d.total as other_value, d.low as other_low, d.high as other_high,
-    d.districts::varchar || ' 个区县合计 / areas add up to ' || round(d.total, 4)::varchar as other_text, null::varchar as other_source
-from figure_now c
-join plan p on p.city = c.area
-join districts d using (indicator, period, measure)
-join (select indicator, count(*) - 1 as districts from indicator_area group by indicator) n using (indicator, districts)
-where c.leads
-union all by name
-select 'department' as against, c.*, l.value as other_value, l.value - l.rounding as other_low, l.value + l.rounding as other_high,
-    l.value::varchar || ' (' || l.department || ': ' || l.path || ')' as other_text, l.department as other_source
-from figure_now c
-join figure_now l using (indicator, area, period, measure)
-where l.leads and not c.leads
-union all by name
-select 'published' as against, c.*, b.value as other_value, b.value - b.rounding - b.loose as other_low, b.value + b.rounding + b.loose as other_high,
-    b.value::varchar || ' ' || b.unit || ' (' || b.publisher || coalesce(', ' || b.published_on::varchar, '')
-        || case when b.preliminary then ', 初步 preliminary' else '' end || ')' as other_text, b.publisher as other_source,
-    b.publication, b.counts
-from figure_now c
-join publication b using (indicator, area, period, measure);
+select * exclude (adds_up, leads, measure, period_end), strftime(period_end, '%Y-%m') as month, coalesce({apart}, false) as apart from beside;
 create table across_told as
 with explained as (
     select distinct department, indicator, area, period, value, true as explained from judged_row where kept and explained and value is not null
@@ -332,13 +331,27 @@ select row_number() over () as row_id, * from (
         strftime(o.period_end, '%Y-%m') as month, p.zone, null::varchar as value_text
     from obligation o cross join plan p where o.state = 'missing'
     union all by name
-    select against, department, indicator, area, period, value, rounding, other_value, other_low, other_high, other_text, other_source, publication, counts,
-        null::varchar as submission, path, sheet, row_number, '数值 value' as column_name, coalesce(x.explained, false) as explained, month,
-        value::varchar || ' ' || unit as value_text
-    from across_figure left join explained x using (department, indicator, area, period, value)
+    select a.* exclude (submission, apart, districts, other_department, other_submission, unit), null::varchar as submission, l.path,
+        '数值 value' as column_name, coalesce(x.explained, false) as explained, a.value::varchar || ' ' || a.unit as value_text,
+        coalesce(a.other_department, b.publisher) as other_source,
+        case a.against
+            when 'districts' then a.districts::varchar || ' 个区县合计 / areas add up to ' || round(a.other_value, 4)::varchar
+            when 'department' then a.other_value::varchar || ' (' || a.other_department || ': ' || o.path || ')'
+            else b.value::varchar || ' ' || b.unit || ' (' || b.publisher || coalesce(', ' || b.published_on::varchar, '')
+                || case when b.preliminary then ', 初步 preliminary' else '' end || ')' end as other_text
+    from across_figure a
+    join landed l on l.submission = a.submission
+    left join landed o on o.submission = a.other_submission
+    left join publication b on b.publication = a.publication
+    left join explained x on x.department = a.department and x.indicator = a.indicator and x.area = a.area and x.period = a.period
+        and x.value = a.value
+    where a.apart
 );
 create view across as
 from across_told
 union all by name
 select state, received_at, false as explained, strftime(period_end, '%Y-%m') as month from obligation where state <> 'missing'
+union all by name
+select against, department, value, rounding, other_low, other_high, publication, counts, false as explained, month
+from across_figure where not apart
 """

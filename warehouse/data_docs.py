@@ -13,6 +13,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import expectations.without_spark  # noqa: F401
+
+# isort: split
 import jinja2
 from great_expectations.data_context.store.html_site_store import SiteSectionIdentifier
 from great_expectations.data_context.types.resource_identifiers import (

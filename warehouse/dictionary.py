@@ -6,6 +6,7 @@ From it come the comments in the file, the views of schema `zh`, the vintage mac
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -36,12 +37,13 @@ def tables() -> dict[str, Table]:
     return TypeAdapter(dict[str, Table]).validate_python(tree)
 
 
-def statements(*, synthetic: bool) -> str:
-    """SQL that comments every table and column of the attached file and makes schema zh and the macros."""
+def statements(*, synthetic: bool, views: Collection[str] = ()) -> str:
+    """SQL that comments every table and column of the attached file and makes schema zh and the macros. `views`: the tables
+    that are views there."""
     said = [f"create schema if not exists zh; {MACROS}"]
     for name, table in tables().items():
         label = SYNTHETIC if synthetic and ("synthetic" in table.columns or name == "rule") else ""
-        said.append(f"comment on table {_id(name)} is {_text(label + table.comment)}")
+        said.append(f"comment on {'view' if name in views else 'table'} {_id(name)} is {_text(label + table.comment)}")
         said += [f"comment on column {_id(name)}.{_id(c)} is {_text(k.comment)}" for c, k in table.columns.items()]
         chosen = ", ".join(f"{_id(c)} as {_id(k.zh)}" for c, k in table.columns.items())
         said.append(f"create view zh.{_id(table.zh)} as select {chosen} from main.{_id(name)}")

@@ -13,6 +13,8 @@ from warehouse import validations
 from warehouse.store import Store
 
 if TYPE_CHECKING:
+    from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
+
     from expectations.suites import PlanRule
 
 
@@ -30,6 +32,19 @@ class Verdict:
     crashed: str | None = None
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """The verdicts of the rules over one batch, and what Great Expectations says of it: to be counted apart, to be kept."""
+
+    verdicts: list[Verdict]
+    result: ExpectationSuiteValidationResult
+    latest: validations.Latest
+
+    @property
+    def crashed(self) -> bool:
+        return any(v.crashed for v in self.verdicts)
+
+
 def evaluate(
     con: duckdb.DuckDBPyConnection,
     store: Store,
@@ -38,13 +53,22 @@ def evaluate(
     rules: Sequence[type[PlanRule]],
     months: Sequence[str] | None,
 ) -> list[Verdict]:
+    """`applied`, and stores the validation results; those of `months` (None: of all that there are) are replaced."""
+    found = applied(con, plan, batch, rules)
+    validations.keep_latest(store, batch, [found.latest])
+    if not found.crashed:
+        validations.record(con, store, batch, rules, found.result, months)
+    return found.verdicts
+
+
+def applied(con: duckdb.DuckDBPyConnection, plan: Plan, batch: str, rules: Sequence[type[PlanRule]]) -> Evaluated:
     """Runs the rules over the table `batch` with Great Expectations and inserts the findings by the same predicates.
 
-    The validation results are stored, those of `months` (None: of all that there are) replaced. Raises JudgeError where the two counts differ. A rule that crashes is a finding X01 and never a pass.
+    Raises JudgeError where the two counts differ. A rule that crashes is a finding X01 and never a pass.
     """
     from warehouse.gx import verdicts as counted_by
 
-    result = validations.validate(con, store, plan, batch, rules)
+    result, latest = validations.validate(con, plan, batch, rules)
     counted = counted_by(result)
     con.execute(_evaluated(batch, rules))
     evaluated = dict(con.execute("select rule, sum(evaluated)::bigint from evaluated group by rule").fetchall())
@@ -65,9 +89,7 @@ def evaluate(
         if crashed is not None:
             con.execute(X01.format(batch=batch), {"rule": rule.rule, "why": crashed[:400]})
         verdicts.append(Verdict(rule.rule, evaluated.get(rule.rule, 0), fired if crashed is None else 0, crashed))
-    if not any(v.crashed for v in verdicts):
-        validations.record(con, store, batch, rules, result, months)
-    return verdicts
+    return Evaluated(verdicts, result, latest)
 
 
 def _evaluated(batch: str, rules: Sequence[type[PlanRule]]) -> str:

@@ -34,9 +34,7 @@ def marts_at_a_glance(store: Store) -> Glance:
             "department",
             "period",
         ):
-            con.execute(
-                f"create view {table} as select * from read_parquet({files_sql([store.marts / f'{table}.parquet'])})"
-            )
+            con.execute(f"create view {table} as select * from read_parquet({files_sql(store.mart(table))})")
         return Glance(con.sql(STATUS).pl(), con.sql(FIGURES).pl(), con.sql(SCORES).pl(), con.sql(RANKING).pl())
 
 
@@ -44,7 +42,7 @@ def overdue_at_a_glance(store: Store) -> pl.DataFrame:
     """Figures that are due and missing, the longest overdue first: by when, and by which line of policy."""
     with connect(store.root) as con:
         for table in ("obligation", "department", "indicator", "plan"):
-            con.execute(f"create view {table} as from read_parquet({files_sql([store.marts / f'{table}.parquet'])})")
+            con.execute(f"create view {table} as from read_parquet({files_sql(store.mart(table))})")
         rows: pl.DataFrame = con.sql(OVERDUE).pl()
         return rows
 

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import expectations.without_spark  # noqa: F401
+
+# isort: split
 import duckdb
 import duckdb_engine
 import great_expectations as gx
@@ -30,15 +33,15 @@ class SharedConnection(duckdb_engine.ConnectionWrapper):
     def close(self) -> None: ...
 
 
-def context_on(folder: Path, sites: dict[str, Any] | None = None) -> EphemeralDataContext:
-    """A context whose suites and validation results rest in `folder`; nothing else of it outlives the process."""
+def context_on(folder: Path | None, sites: dict[str, Any] | None = None) -> EphemeralDataContext:
+    """A context whose suites and validation results rest in `folder`; nothing else of it outlives the process. None: nothing."""
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     return gx.get_context(
         mode="ephemeral",
         project_config=DataContextConfig(
             stores={
-                "suites": _kept("ExpectationsStore", folder / "suites"),
-                "validations": _kept("ValidationResultsStore", folder / "validations"),
+                "suites": _kept("ExpectationsStore", folder and folder / "suites"),
+                "validations": _kept("ValidationResultsStore", folder and folder / "validations"),
                 "validation_definition_store": _forgotten("ValidationDefinitionStore"),
                 "checkpoint_store": _forgotten("CheckpointStore"),
             },
@@ -52,8 +55,8 @@ def context_on(folder: Path, sites: dict[str, Any] | None = None) -> EphemeralDa
     )
 
 
-def _kept(kind: str, folder: Path) -> dict[str, Any]:
-    return {"class_name": kind, "store_backend": files_in(folder)}
+def _kept(kind: str, folder: Path | None) -> dict[str, Any]:
+    return {"class_name": kind, "store_backend": files_in(folder)} if folder else _forgotten(kind)
 
 
 def files_in(folder: Path) -> dict[str, Any]:
@@ -70,16 +73,14 @@ def _forgotten(kind: str) -> dict[str, Any]:
 
 def validated(
     con: duckdb.DuckDBPyConnection,
-    folder: Path,
     table: str,
     rules: Sequence[type[PlanRule]],
     meta: dict[str, Any],
     run: tuple[str, dt.datetime],
-) -> ExpectationSuiteValidationResult:
-    """Runs the checkpoint `table`, the rules' suite over that table, as `run` (name and time). Suite and result are stored
-    in `folder`; the suite replaces the one that stood there, whatever code wrote it."""
-    (folder / "suites" / f"{table}.json").unlink(missing_ok=True)
-    context = context_on(folder)
+) -> tuple[ExpectationSuiteValidationResult, str, str]:
+    """Runs the checkpoint `table`, the rules' suite over that table, as `run` (name and time). The result, and the suite and
+    the result as texts, as Great Expectations stores them; nothing is stored."""
+    context = context_on(None)
     shared: dict[str, Any] = {"kwargs": {"creator": lambda: SharedConnection(con)}}
     source = context.data_sources.add_sql("duckdb", connection_string="duckdb:///:memory:", **shared)
     batch = source.add_table_asset(table).add_batch_definition_whole_table("all")
@@ -92,7 +93,14 @@ def validated(
     )
     ran = checkpoint.run(run_id=gx.RunIdentifier(*run))
     [result] = ran.run_results.values()
-    return result
+    return result, _stored(context.expectations_store), _stored(context.validation_results_store)
+
+
+def _stored(store: Any) -> str:
+    [text] = (
+        store.store_backend.get(key) for key in store.store_backend.list_keys() if key[0] != ".ge_store_backend_id"
+    )
+    return str(text)
 
 
 def verdicts(result: ExpectationSuiteValidationResult) -> dict[str, tuple[int, str | None]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from warehouse import judge, ledger, marts, reading, releases, validations
-from warehouse.store import Store
+from warehouse.store import Store, discard
 from warehouse.trouble import sqlite_damage
 
 Progress = Callable[[str], None]
@@ -46,7 +46,7 @@ def check(store: Store, progress: Progress = lambda _: None) -> list[Found]:
             progress(f"checking {what}")
             found += look
         for left in [p for top in (store.rows, store.months, store.marts) for p in top.rglob(".*.tmp")]:
-            left.unlink()  # of a process that was killed; nobody else writes now
+            discard(left)  # of a process that was killed; nobody else writes now
     return found
 
 
@@ -122,7 +122,7 @@ def _releases(store: Store) -> Iterator[Found]:
 
 
 def _registers(store: Store) -> Iterator[Found]:
-    for file in (store.receipts / "receipts.sqlite", store.root / "notices" / "messages.sqlite"):
+    for file in (store.receipts / "receipts.sqlite", *sorted((store.root / "notices").rglob("messages.sqlite"))):
         if file.exists() and (wrong := sqlite_damage(file)):
             yield Found(
                 wrong, "put it back from a backup, or move it away: what it says was sent is then sent once more"

@@ -6,10 +6,12 @@ is compared with its own history, so `quality` covers the later months too.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -21,8 +23,8 @@ import polars as pl
 from expectations.compiled import compiled
 from expectations.model import Plan
 from expectations.units import unit
-from warehouse import compared, sums
-from warehouse.findings import FINDING_TABLE, Verdict, evaluate
+from warehouse import compared, sums, validations
+from warehouse.findings import FINDING_TABLE, Verdict, applied
 from warehouse.ledger import ledger
 from warehouse.reading import mended
 from warehouse.store import Store, connect, copy_to, files_sql, write_whole
@@ -39,14 +41,50 @@ AT_ONCE = 1_500_000  # rows judged together
 
 @dataclass(frozen=True)
 class Judged:
-    """What a pass did: the months it covered and the verdict of each rule over all of them."""
+    """What a pass did: the months it covered and the verdict of each rule over all of them; `by`: who did which of them,
+    where that was not this process."""
 
     months: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    by: list[dict[str, Any]] = field(default_factory=list, compare=False)
 
     @property
     def crashed(self) -> list[Verdict]:
         return [v for v in self.verdicts if v.crashed]
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What whoever judges some of a pass's months is given besides the store and the plan: with it nobody opens the ledger.
+
+    `folder`: a place of its own while the pass lasts, with tables of the ledger as Parquet (HANDED_OVER). `leave`: to write
+    (`Store.helping`). By month: how many `rows` were read, and the `state` that its judgement rests on.
+    """
+
+    folder: Path
+    leave: str
+    rows: dict[str, int]
+    state: dict[str, dict[str, str | None]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Months judged together: the verdicts, and Great Expectations' own account of them; `by`: who did it."""
+
+    months: list[str]
+    verdicts: list[Verdict]
+    latest: validations.Latest
+    by: dict[str, Any] | None = None
+
+
+Work = Callable[[duckdb.DuckDBPyConnection, Store, Plan, Brief, Sequence[str], Progress], list[Part]]
+Hands = Callable[[Work, Store, Plan, Brief, Sequence[str], Progress], list[Part]]  # who does a work, and where
+
+
+def here(work: Work, store: Store, plan: Plan, brief: Brief, months: Sequence[str], progress: Progress) -> list[Part]:
+    """All months one after the other in this process."""
+    with connect(store.root, spill=brief.folder / "spill") as con:
+        return work(con, store, plan, brief, months, progress)
 
 
 def months_with_rows(store: Store, departments: Sequence[str] = ()) -> list[str]:
@@ -60,17 +98,17 @@ def months_with_rows(store: Store, departments: Sequence[str] = ()) -> list[str]
 
 def month_inputs(store: Store, plan: Plan) -> dict[str, str]:
     """By month, a digest of all that its judgement depends on: plan, code, and the submissions that touch it."""
+    digests: dict[str, Any] = {}
     with ledger(store) as db:
-        touching = db.execute(
+        for month, *submission in db.execute(  # one at a time: a country's are millions
             "select m.month, s.submission, s.received_at, s.reader, s.fault_rule is null, (select group_concat(received_at)"
             " from (select received_at from sent_again a where a.submission = s.submission order by received_at))"
             ", (select withdrawn_at from withdrawal w where w.submission = s.submission)"
             " from submission_month m join submission s using (submission) order by m.month, s.submission"
-        ).fetchall()
-    digests: dict[str, Any] = {}
-    for month, *submission in touching:
-        start = hashlib.sha256(f"{plan.digest} {code_version(JUDGING)}".encode())
-        digests.setdefault(month, start).update(repr(submission).encode())
+        ):
+            if month not in digests:
+                digests[month] = hashlib.sha256(f"{plan.digest} {code_version(JUDGING)}".encode())
+            digests[month].update(repr(submission).encode())
     return {month: digest.hexdigest() for month, digest in digests.items()}
 
 
@@ -125,71 +163,105 @@ def looking_back_on(months: Iterable[str], known: Sequence[str]) -> list[str]:
     return sorted(chosen | {m for m in known if first < compared.month_number(m) <= first + compared.LOOK_BACK})
 
 
-def validity(store: Store, plan: Plan, months: Sequence[str], progress: Progress = lambda _: None) -> Judged:
+def validity(
+    store: Store, plan: Plan, months: Sequence[str], progress: Progress = lambda _: None, hands: Hands = here
+) -> Judged:
     """Judges every row of the months' partitions anew and writes row, validity and observation of each."""
-    from expectations.suites import VALIDITY, ExpectLockedFigureToStand
-
     if not months:
         return Judged()
-    sound = " and ".join(f"not coalesce({r.broken}, false)" for r in VALIDITY if r is not ExpectLockedFigureToStand)
-    parts: list[Judged] = []
-    with store.room(), store.writing("judging", progress), connect(store.root, spill=store.spill) as con:
+    with store.room(), store.writing("judging", progress):
         mended(store, plan, _touching(store, months), progress)
-        inputs = month_inputs(store, plan)
-        plan_tables(con, plan, without=["obligation"])
-        for part in _parts(store, months):
-            _raw(con, store, part)
-            _resolved(con, plan)
-            [(rows,)] = con.execute("select count(*) from judged").fetchall()
-            done = sum(len(p.months) for p in parts)
-            progress(f"judging {rows:,} rows of {len(part)} months; {done} of {len(months)} months are done")
-            if plan.policy.filing and plan.policy.filing.lock:
-                con.execute(LOCKED.replace("{sound}", sound))
-            con.execute(FINDING_TABLE)
-            parts.append(Judged(part, evaluate(con, store, plan, "judged", VALIDITY, part)))
-            if parts[-1].crashed:  # what was judged before stands, and the months stay stale
-                return _together(parts)
-            con.execute(SPLIT)
-            con.execute(OBSERVE)
-            for month in part:
-                folder = store.months / month
+        inputs, made = month_inputs(store, plan), made_by(plan)
+        with _brief(store, months, {month: {"inputs": inputs.get(month), **made} for month in months}) as brief:
+            _hand_over(store, brief)
+            return _together(store, "judged", hands(judged, store, plan, brief, sorted(months), progress))
+
+
+def judged(
+    con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, brief: Brief, months: Sequence[str], progress: Progress
+) -> list[Part]:
+    """The work of `validity`. What was judged before a rule crashed stands, and the months stay stale."""
+    from expectations.suites import VALIDITY, ExpectLockedFigureToStand
+
+    sound = " and ".join(f"not coalesce({r.broken}, false)" for r in VALIDITY if r is not ExpectLockedFigureToStand)
+    done: list[Part] = []
+    plan_tables(con, plan, without=["obligation"])
+    for part in in_parts(brief.rows, months, AT_ONCE):
+        _raw(con, store, brief, part)
+        _resolved(con, plan)
+        [(rows,)] = con.execute("select count(*) from judged").fetchall()
+        progress(f"judging {rows:,} rows of {len(part)} months; {_so_far(done)} of {len(months)} months are done")
+        if plan.policy.filing and plan.policy.filing.lock:
+            con.execute(LOCKED.replace("{sound}", sound))
+        con.execute(FINDING_TABLE)
+        found = applied(con, plan, "judged", VALIDITY)
+        done.append(Part(part, found.verdicts, found.latest))
+        if found.crashed:
+            return done
+        con.execute(SPLIT)
+        con.execute(OBSERVE)
+        with store.helping(brief.leave):
+            validations.record(con, store, "judged", VALIDITY, found.result, part)
+        for month in part:
+            folder = store.months / month
+            with store.helping(brief.leave):
                 (folder / STATE).unlink(missing_ok=True)
                 for name, query in WRITTEN.items():
                     copy_to(con, query.format(month=month), folder / f"{name}.parquet")
                 sums.enter(folder, [f"{name}.parquet" for name in WRITTEN])
-                write_whole(folder / HALF_WAY, json.dumps({"inputs": inputs.get(month), **made_by(plan)}).encode())
-        return _together(parts)
+                write_whole(folder / HALF_WAY, json.dumps(brief.state[month]).encode())
+    return done
 
 
-def quality(store: Store, plan: Plan, months: Sequence[str], progress: Progress = lambda _: None) -> Judged:
+def quality(
+    store: Store, plan: Plan, months: Sequence[str], progress: Progress = lambda _: None, hands: Hands = here
+) -> Judged:
     """Flags the kept rows of the months, and of the later months that look back on them, and writes quality of each."""
-    from expectations.suites import QUALITY
-
     chosen = looking_back_on(months, months_with_rows(store)) if months else []
     wanted = [m for m in chosen if (store.months / m / "row.parquet").exists()]
     if not wanted:
         return Judged()
-    parts: list[Judged] = []
-    with store.room(), store.writing("judging", progress), connect(store.root, spill=store.spill) as con:
+    with store.room(), store.writing("judging", progress):
         refuse_damaged(store, compared.looked_at(store, wanted))
-        plan_tables(con, plan)
-        compared.standing(con, store, wanted)
-        for part in _parts(store, wanted):
-            done = sum(len(p.months) for p in parts)
-            progress(f"flagging kept rows of {len(part)} months; {done} of {len(wanted)} months are done")
-            compared.kept(con, store, part)
-            con.execute(FINDING_TABLE)
-            parts.append(Judged(part, evaluate(con, store, plan, "kept", QUALITY, part)))
-            if parts[-1].crashed:
-                return _together(parts)
-            for month in part:
-                for name, query in FLAGGED.items():
-                    copy_to(con, query.format(month=month), store.months / month / f"{name}.parquet")
-                sums.enter(store.months / month, [f"{name}.parquet" for name in FLAGGED])
+        with _brief(store, wanted, {}) as brief:
+            done = _together(store, "kept", hands(flagged, store, plan, brief, wanted, progress))
+        if done.crashed:
+            return done
         for month in months:  # last of all: a month that says so has been judged whole
             if (store.months / month / HALF_WAY).exists():
                 os.replace(store.months / month / HALF_WAY, store.months / month / STATE)
-        return _together(parts)
+        return done
+
+
+def flagged(
+    con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, brief: Brief, months: Sequence[str], progress: Progress
+) -> list[Part]:
+    """The work of `quality`: expects that the months, and those before them, have been `judged`."""
+    from expectations.suites import QUALITY
+
+    done: list[Part] = []
+    plan_tables(con, plan)
+    compared.standing(con, store, months)
+    for part in in_parts(brief.rows, months, AT_ONCE):
+        progress(f"flagging kept rows of {len(part)} months; {_so_far(done)} of {len(months)} months are done")
+        compared.kept(con, store, part)
+        con.execute(FINDING_TABLE)
+        found = applied(con, plan, "kept", QUALITY)
+        done.append(Part(part, found.verdicts, found.latest))
+        if found.crashed:
+            return done
+        with store.helping(brief.leave):
+            validations.record(con, store, "kept", QUALITY, found.result, part)
+        for month in part:
+            with store.helping(brief.leave):
+                for name, query in FLAGGED.items():
+                    copy_to(con, query.format(month=month), store.months / month / f"{name}.parquet")
+                sums.enter(store.months / month, [f"{name}.parquet" for name in FLAGGED])
+    return done
+
+
+def _so_far(done: Sequence[Part]) -> int:
+    return sum(len(part.months) for part in done)
 
 
 def _touching(store: Store, months: Sequence[str]) -> set[str]:
@@ -199,29 +271,69 @@ def _touching(store: Store, months: Sequence[str]) -> set[str]:
         return {submission for (submission,) in db.execute(wanted, list(months))}
 
 
-def _parts(store: Store, months: Sequence[str]) -> list[list[str]]:
-    """The months, as many together as have AT_ONCE rows: what is judged at once is what memory holds."""
+@contextlib.contextmanager
+def _brief(store: Store, months: Sequence[str], state: dict[str, dict[str, str | None]]) -> Iterator[Brief]:
+    shutil.rmtree(store.spill, ignore_errors=True)  # of a process that was killed
+    folder = store.spill / "judging"
+    folder.mkdir(parents=True)
     with ledger(store) as db:
         rows = dict(db.execute("select month, sum(rows) from submission_month group by month").fetchall())
+    try:
+        yield Brief(folder, store.leave(), {month: rows.get(month, 0) for month in months}, state)
+    finally:
+        shutil.rmtree(store.spill, ignore_errors=True)
+
+
+def _hand_over(store: Store, brief: Brief) -> None:
+    """Puts into the brief's folder what the ledger says of its months."""
+    with ledger(store) as db:
+        for name, (query, schema) in HANDED_OVER.items():
+            found = db.execute(query, {"months": json.dumps(list(brief.rows))}).fetchall()
+            pl.DataFrame(found, schema, orient="row").write_parquet(brief.folder / f"{name}.parquet")
+
+
+INSTANT = pl.Datetime("us", "UTC")
+HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
+    "submission": (  # of each month, the submissions that were not returned whole
+        "select m.month, s.submission, s.department, s.path, s.received_at, s.reason is not null as reasoned,"
+        " coalesce(s.synthetic, 0) <> 0 as synthetic from submission s join submission_month m using (submission)"
+        " where s.fault_rule is null and m.month in (select value from json_each(:months)) order by m.month",
+        {"month": pl.String, "submission": pl.String, "department": pl.String, "path": pl.String,
+         "received_at": INSTANT, "reasoned": pl.Boolean, "synthetic": pl.Boolean},
+    ),
+    # when which of the submissions spoke again, and was withdrawn
+    "sent_again": ("select submission, received_at from sent_again", {"submission": pl.String, "received_at": INSTANT}),
+    "withdrawal": ("select submission, withdrawn_at from withdrawal", {"submission": pl.String, "withdrawn_at": INSTANT}),
+}  # fmt: skip
+
+
+def in_parts(rows: dict[str, int], months: Sequence[str], limit: float) -> list[list[str]]:
+    """The months, one after the other, as many together as have `limit` rows; one that has more is a part of its own."""
     parts: list[list[str]] = []
     held = 0
     for month in sorted(months):
-        held += rows.get(month, 0)
-        if not parts or held > AT_ONCE:
+        held += rows[month]
+        if not parts or held > limit:
             parts.append([])
-            held = rows.get(month, 0)
+            held = rows[month]
         parts[-1].append(month)
     return parts
 
 
-def _together(parts: Sequence[Judged]) -> Judged:
+def _together(store: Store, batch: str, parts: Sequence[Part]) -> Judged:
+    """Stores the parts' validation as the latest run's."""
+    validations.keep_latest(store, batch, [part.latest for part in parts])
     total: dict[str, Verdict] = {}
     for verdict in (v for part in parts for v in part.verdicts):
         before = total.get(verdict.rule, Verdict(verdict.rule, 0, 0))
         total[verdict.rule] = Verdict(
-            verdict.rule, before.evaluated + verdict.evaluated, before.fired + verdict.fired, verdict.crashed
+            verdict.rule,
+            before.evaluated + verdict.evaluated,
+            before.fired + verdict.fired,
+            before.crashed or verdict.crashed,
         )
-    return Judged([m for part in parts for m in part.months], list(total.values()))
+    months = [month for part in parts for month in part.months]
+    return Judged(months, list(total.values()), [part.by for part in parts if part.by])
 
 
 def plan_tables(con: duckdb.DuckDBPyConnection, plan: Plan, without: Sequence[str] = ()) -> None:
@@ -234,53 +346,32 @@ def plan_tables(con: duckdb.DuckDBPyConnection, plan: Plan, without: Sequence[st
     con.execute((files("expectations") / "figures.sql").read_text("utf-8"))
 
 
-def _raw(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> None:
+def _raw(con: duckdb.DuckDBPyConnection, store: Store, brief: Brief, months: Sequence[str]) -> None:
     """Table raw: the rows of the months' partitions from every submission that was not returned whole; table sent_again:
     when which of the submissions spoke again; table withdrawal: when which was withdrawn."""
-    with ledger(store) as db:
-        submissions = db.execute(
-            "select distinct s.submission, s.department, s.path, s.received_at, s.reason is not null, coalesce(s.synthetic, 0) <> 0"
-            " from submission s"
-            " join submission_month m using (submission)"
-            f" where s.fault_rule is null and m.month in ({', '.join('?' * len(months))})",
-            list(months),
-        ).fetchall()
-        again = db.execute("select submission, received_at from sent_again").fetchall()
-        withdrawn = db.execute("select submission, withdrawn_at from withdrawal").fetchall()
-    schema: dict[str, Any] = {"submission": pl.String, "received_at": pl.Datetime("us", "UTC")}
-    _lookup(con, "sent_again", pl.DataFrame(again, schema=schema, orient="row"))
-    schema = {"submission": pl.String, "withdrawn_at": pl.Datetime("us", "UTC")}
-    _lookup(con, "withdrawal", pl.DataFrame(withdrawn, schema=schema, orient="row"))
-    con.register(
-        "_submission",
-        pl.DataFrame(
-            submissions,
-            schema={
-                "submission": pl.String,
-                "department": pl.String,
-                "path": pl.String,
-                "received_at": pl.Datetime("us", "UTC"),
-                "reasoned": pl.Boolean,
-                "synthetic": pl.Boolean,
-            },
-            orient="row",
-        ).to_arrow(),
+    handed = {name: f"read_parquet({files_sql([brief.folder / f'{name}.parquet'])})" for name in HANDED_OVER}
+    for name in ("sent_again", "withdrawal"):
+        con.execute(f"create or replace table {name} as from {handed[name]}")
+    con.execute(
+        f"create or replace table asked as select distinct * exclude (month) from {handed['submission']}"
+        " where month in (select unnest($months))",
+        {"months": list(months)},
     )
-    paths = [store.rows / f"{s[0]}.parquet" for s in submissions]
+    submissions = con.execute("select submission from asked").fetchall()
+    paths = [store.rows / f"{submission}.parquet" for (submission,) in submissions]
     source = f"read_parquet({files_sql(paths)})" if paths else f"({EMPTY_ROWS})"
     con.execute(
         f"""
         create or replace table raw as
         select r.*, s.department, s.path, s.received_at, s.reasoned, s.synthetic,
                (s.received_at at time zone (select zone from plan))::date as received_on
-        from {source} r join _submission s using (submission)
+        from {source} r join asked s using (submission)
         where r.month in (select unnest($months))
           and not (r.form = 'wide' and coalesce(trim(r.value_text), '') = ''
                    and r.period_end >= (s.received_at at time zone (select zone from plan))::date)
         """,
         {"months": list(months)},
     )
-    con.unregister("_submission")
 
 
 EMPTY_ROWS = "select " + ", ".join(

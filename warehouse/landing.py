@@ -315,8 +315,8 @@ class _Pull:
                     if first != entry.path:
                         self.landed.copies[entry.path] = first
                         lines.append(f"{entry.path} is a copy of {first}: one submission")
-        for line in lines:
-            self.say(line)
+        if lines:  # together: Dagster takes milliseconds for each time that something is said
+            self.say("\n".join(lines))
 
 
 def _withdrawn(db: sqlite3.Connection, submission: str, before: int) -> bool:

@@ -26,7 +26,7 @@ import polars as pl
 from expectations.model import Plan
 from warehouse import changes, judge, marts
 from warehouse.reading import forget, read_landed
-from warehouse.release import compared_with, link, made_of
+from warehouse.release import compared_with, laid_out, link, made_of
 from warehouse.releases import rolled_back
 from warehouse.standing import standing
 from warehouse.store import Store, connect, files_sql, write_whole
@@ -103,9 +103,7 @@ def preview(store: Store, plan: Plan, as_of: dt.datetime, asked: Asked, progress
         changed = changes.write(base, made, beside.root / TOLD, beside.spill)
         with connect(beside.root, *([base.folder] if base else [])) as con:
             for table in ("finding", "target", "indicator", "progress", "submission"):
-                con.execute(
-                    f"create view {table} as from read_parquet({files_sql([beside.marts / f'{table}.parquet'])})"
-                )
+                con.execute(f"create view {table} as from read_parquet({files_sql(beside.mart(table))})")
             con.execute(f"create view told as from read_parquet({files_sql([beside.root / TOLD])})")
             found = Preview(
                 base.facts["release"] if base else None,
@@ -232,9 +230,7 @@ def _as_released(store: Store) -> Path:
     """The marts, laid out as a release lays them out."""
     folder = store.root / "release"
     for table in changes.READ:
-        beside = folder / "marts" / table
-        beside.mkdir(parents=True)
-        link(store.marts / f"{table}.parquet", beside / f"{table}.parquet")
+        laid_out(store, table, folder)
     return folder
 
 
@@ -261,10 +257,10 @@ def _by_month(stood: pl.DataFrame, stands: pl.DataFrame, stale: list[str]) -> pl
 
 
 def _findings(con: duckdb.DuckDBPyConnection, base: changes.Side | None) -> pl.DataFrame:
-    there = base and (base.folder / "marts" / "finding" / "finding.parquet")
+    there = sorted((base.folder / "marts" / "finding").glob("*.parquet")) if base else []
     con.execute(
-        f"create view stood as from read_parquet({files_sql([there])})"
-        if there and there.exists()
+        f"create view stood as from read_parquet({files_sql(there)})"
+        if there
         else "create view stood as from finding limit 0"
     )
     found: pl.DataFrame = con.sql(FINDINGS).pl()

@@ -52,8 +52,8 @@ def read_landed(store: Store, plan: Plan, progress: Progress = lambda _: None) -
     """
     reader = reader_id(plan)
     with ledger(store) as db:
-        known = db.execute(f"select {LANDED}, reader from submission order by received_at, submission").fetchall()
-    waiting = [k[:-1] for k in known if k[-1] != reader or not _is_whole(store, k[0])]
+        known = db.execute(f"select {LANDED}, reader from submission order by received_at, submission")
+        waiting = [k[:-1] for k in known if k[-1] != reader or not _is_whole(store, k[0])]
     with store.room():
         return _read_all(store, plan, waiting, progress)
 
@@ -62,8 +62,8 @@ def mended(store: Store, plan: Plan, submissions: Collection[str], progress: Pro
     """To be called before rows of these submissions are used: reads again those that are not as they were written, and
     says which files these are. Raises StoreError as `read_landed` does."""
     with ledger(store) as db:
-        known = db.execute(f"select {LANDED}, rows_sha256 from submission order by received_at, submission").fetchall()
-    waiting = [k[:-1] for k in known if k[0] in submissions and not _is_as_written(store, k[0], k[-1])]
+        known = db.execute(f"select {LANDED}, rows_sha256 from submission order by received_at, submission")
+        waiting = [k[:-1] for k in known if k[0] in submissions and not _is_as_written(store, k[0], k[-1])]
     files = [str(_rows_file(store, w[0])) for w in waiting]
     if waiting:
         progress(f"not as they were written, and read again: {', '.join(files[:5])}{' …' * (len(files) > 5)}")
@@ -125,12 +125,16 @@ def _read_all(store: Store, plan: Plan, waiting: Iterable[tuple[Any, ...]], prog
 
 def forget_seen(store: Store, digests: Collection[str]) -> None:
     """The next landing fetches the files of these digests again, wherever they were seen."""
-    of = "from seen where submission in (select submission from submission where sha256 = ?)"
-    with ledger(store) as db:
-        for one in digests:
-            boxes = f"select source, substr(path, 1, instr(path, '/') - 1) {of}"
-            db.execute(f"delete from cursor where (source, department) in ({boxes})", (one,))
-            db.execute(f"delete {of}", (one,))
+    with ledger(store) as db:  # all at once: where a disk is lost they are as many as the ledger holds
+        db.execute("create temp table lost (sha256 text primary key)")
+        db.executemany("insert or ignore into lost values (?)", [(one,) for one in digests])
+        db.execute(
+            "create temp table forgotten as select seen.source, seen.path from seen join submission using (submission)"
+            " where submission.sha256 in (select sha256 from lost)"
+        )
+        boxes = "select source, substr(path, 1, instr(path, '/') - 1) from forgotten"
+        db.execute(f"delete from cursor where (source, department) in ({boxes})")
+        db.execute("delete from seen where (source, path) in (select source, path from forgotten)")
 
 
 def forget(store: Store, departments: Collection[str] = ()) -> int:

@@ -29,12 +29,14 @@ from warehouse.releases import (
     current,
     damage,
     given_up,
+    lead,
     named,
     point,
     prune,
     releases,
     remove,
     rolled_back,
+    seen_through,
     standing_back,
 )
 from warehouse.store import Store, connect, files_sql, quoted, sync
@@ -75,9 +77,18 @@ def pending(store: Store, plan: Plan, as_of: dt.datetime) -> tuple[list[str], bo
 
 
 def publish(
-    store: Store, plan: Plan, progress: Progress = lambda _: None, keep: Keep = KEEP, *, again: bool = True
+    store: Store,
+    plan: Plan,
+    progress: Progress = lambda _: None,
+    keep: Keep = KEEP,
+    *,
+    again: bool = True,
+    views: bool = False,
 ) -> Release:
     """Builds a release from the store's marts and makes it current. Raises ReleaseError, and then nothing has changed.
+
+    `views`: its file holds no rows of the marts but views over the release's Parquet, for what is too much to be written
+    twice; it then reads where this store is, and nowhere else.
 
     The release is named after the time as of which its marts were made. Unless `again`, one that was made of the same
     inputs and stands whole stays current.
@@ -121,7 +132,11 @@ def publish(
         base = compared_with(store, progress)
         progress(f"building release {name}")
         facts = {**made_of(name, plan, as_of, digest), "base": base.facts["release"] if base else None}
-        tables, changed = _build(store, folder, facts, base)
+        through = seen_through(store, name) if views else None
+        if through:
+            through.parent.mkdir(exist_ok=True)
+            lead(through, Path("..") / staging.name / folder.name)
+        tables, changed = _build(store, folder, facts, base, through)
         _verify(folder / "warehouse.duckdb", tables)
         manifest = {**facts, "changed": changed, "tables": tables}
         (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", "utf-8")
@@ -174,22 +189,25 @@ def _standing(store: Store, name: str) -> Release:
 
 
 def _build(
-    store: Store, folder: Path, facts: dict[str, Any], base: changes.Side | None
+    store: Store, folder: Path, facts: dict[str, Any], base: changes.Side | None, through: Path | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The file and the Parquet beside it. Returns each table's rows and digest, and what changed against `base`."""
+    """The file and the Parquet beside it. Returns each table's rows and digest, and what changed against `base`. `through`:
+    the link to the folder by which views read the Parquet; None: they are tables."""
     # what rests in order mostly stays in order: kept to the letter it would cost half as much again
     with connect(store.root, spill=folder.parent / "spill") as con:
         con.execute(f"attach '{quoted(folder / 'warehouse.duckdb')}' as w (storage_version '{STORAGE_VERSION}'); use w")
         tables = []
         for table in marts.TABLES:
-            source = store.marts / f"{table}.parquet"
-            if not source.exists():
-                raise ReleaseError(f"{source} is missing; materialize the marts first")
-            beside = folder / "marts" / table
-            beside.mkdir()
-            link(source, beside / f"{table}.parquet")
-            rows = f"read_parquet({files_sql([source])})"
-            con.execute(f'create table "{table}" as from {rows}')
+            parts = store.mart(table)
+            if not all(part.exists() for part in parts) or not parts:
+                raise ReleaseError(f"{store.marts / table}.parquet is missing; materialize the marts first")
+            laid_out(store, table, folder)
+            rows = f"read_parquet({files_sql(parts)})"
+            if through:
+                seen = [through / "marts" / table / part.name for part in sorted((folder / "marts" / table).iterdir())]
+                con.execute(f'create view "{table}" as from read_parquet({files_sql(seen)})')
+            else:
+                con.execute(f'create table "{table}" as from {rows}')
             tables.append(_counted(con, table, rows))
         con.execute(
             "create table release as select $release as release, $built_at::timestamptz as built_at,"
@@ -206,13 +224,21 @@ def _build(
         con.execute(f"create table release_change as from read_parquet({files_sql([told['release_change']])})")
         synthetic = con.execute("select coalesce(bool_or(synthetic), false) from submission").fetchall()[0][0]
         con.execute("begin")  # some hundred comments are one write to the disk, not one each
-        con.execute(dictionary.statements(synthetic=synthetic))
+        con.execute(dictionary.statements(synthetic=synthetic, views=marts.TABLES if through else ()))
         con.execute("commit")
         con.execute("checkpoint w; use memory; detach w")
     leftover = list(folder.glob("*.wal"))
     if leftover:
         raise ReleaseError(f"{leftover[0].name} was left behind: the file is not whole")
     return tables, changed
+
+
+def laid_out(store: Store, table: str, folder: Path) -> None:
+    """The mart's Parquet as a release holds it: in a folder of its own, under the table's name."""
+    rest = folder / "marts" / table
+    rest.mkdir(parents=True)
+    for part in store.mart(table):
+        link(part, rest / (part.name if part.parent == store.marts else f"{table}-{part.name}"))
 
 
 def _counted(con: duckdb.DuckDBPyConnection, table: str, rows: str) -> dict[str, Any]:
@@ -268,7 +294,7 @@ def link(source: Path | str, target: Path | str) -> None:
 
 
 def _check_space(store: Store) -> None:
-    needed = 4 * sum(p.stat().st_size for p in store.marts.glob("*.parquet")) + (16 << 20)
+    needed = 4 * sum(p.stat().st_size for p in store.marts.rglob("*.parquet") if p.is_file()) + (16 << 20)
     free = shutil.disk_usage(store.warehouse).free
     if free < needed:
         raise ReleaseError(f"{free >> 20} MiB free under {store.warehouse}, a release needs {needed >> 20}: make room")
@@ -278,3 +304,6 @@ def _clear(staging: Path) -> None:
     """What a killed run left behind."""
     for left in staging.iterdir() if staging.exists() else []:
         remove(left)
+    for link in staging.with_name("views").glob("*"):
+        if not link.exists():
+            link.unlink()

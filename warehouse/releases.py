@@ -199,12 +199,24 @@ def _acted(store: Store) -> list[dict[str, Any]]:
 
 def point(store: Store, release: str) -> None:
     """Moves the link `current`: whoever opens it next sees `release`."""
-    beside = store.warehouse / f".current-{os.getpid()}"
+    if seen_through(store, release).is_symlink():
+        lead(seen_through(store, release), Path("..") / "releases" / release)
+    lead(store.warehouse / "current", Path("releases") / release)
+
+
+def seen_through(store: Store, release: str) -> Path:
+    """The link through which a release's views read its Parquet: they hold it while the folder has not its name yet."""
+    return store.warehouse.absolute() / "views" / release
+
+
+def lead(link: Path, to: Path) -> None:
+    """The link leads there from now on, at once for everybody."""
+    beside = link.with_name(f".{link.name}-{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         beside.unlink()
-    beside.symlink_to(Path("releases") / release, target_is_directory=True)
-    os.replace(beside, store.warehouse / "current")
-    sync(store.warehouse)
+    beside.symlink_to(to, target_is_directory=True)
+    os.replace(beside, link)
+    sync(link.parent)
 
 
 def prune(store: Store, keep: Keep, now: dt.datetime) -> None:
@@ -232,3 +244,4 @@ def remove(rest: Path) -> None:
         os.chmod(path, 0o755)
     shutil.rmtree(rest)
     rest.with_name(f"{rest.name}.damaged").unlink(missing_ok=True)
+    (rest.parent.with_name("views") / rest.name).unlink(missing_ok=True)

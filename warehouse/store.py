@@ -4,7 +4,7 @@ landing/objects/ab/abcdef…   bytes as received, content-addressed, never chang
 landing/ledger.sqlite        a row per submission; ledger.copy.sqlite beside it, its copy
 rows/<submission>.parquet    what the readers read
 months/<YYYY-MM>/            judged rows, findings and observations of a month
-marts/<table>.parquet        the marts of the next release
+marts/<table>.parquet        the marts of the next release: a file, or a folder of its parts where a cluster made it
 receipts/<department>/…      the answers to submissions, and receipts.sqlite, their register
 templates/<period>/…         fill-in workbooks, one a department
 notices/                     which reminders and alerts were sent, and which wait; night.json: the last good night
@@ -15,6 +15,7 @@ gx/                          Great Expectations: suites, validation results, and
 .spill/                      what judging and the marts cannot hold in memory, while they run
 .preview/                    a store beside this one, while a preview runs; previewed/: what the last one said
 .writer.lock                 who writes just now; the lock is the kernel's, not the file
+.helpers.lock                held by those who write for the writer on other machines, while they do
 """
 
 from __future__ import annotations
@@ -61,6 +62,11 @@ class Store:
     @property
     def marts(self) -> Path:
         return self.root / "marts"
+
+    def mart(self, table: str) -> list[Path]:
+        """The mart's Parquet: its file, or its parts in the order of its rows."""
+        made = self.marts / f"{table}.parquet"
+        return sorted(made.glob("*.parquet")) if made.is_dir() else [made]
 
     @property
     def spill(self) -> Path:
@@ -129,27 +135,52 @@ class Store:
                 say(f"waiting: {holder(lock)}. It ends with that process")
                 fcntl.flock(file, fcntl.LOCK_EX)
                 _sign(file, what)
+            with open(self.root / ".helpers.lock", "a+") as helpers:
+                if not _held(helpers, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    say("waiting: others write the last files for a run that was killed. It ends with those processes")
+                    _held(helpers, fcntl.LOCK_EX)
             outer = _writing.set(_writing.get() | {lock})
             try:
                 for left in (*self.months.glob("*/.*.tmp"), *self.marts.glob(".*.tmp")):
-                    left.unlink()  # of a process that was killed
+                    discard(left)  # of a process that was killed
                 yield
             finally:
                 _writing.reset(outer)
                 file.truncate(0)
                 fcntl.flock(file, fcntl.LOCK_UN)  # a child process that was forked meanwhile has the file open too
 
+    def leave(self) -> str:
+        """What whoever holds the writer's lock gives to the processes that write for it (`helping`)."""
+        lock = self.root / ".writer.lock"
+        return f"{lock.read_text()}, since {lock.stat().st_mtime_ns}"
+
+    @contextlib.contextmanager
+    def helping(self, leave: str) -> Iterator[None]:
+        """Held by a process that writes for the holder of the writer's lock, on whatever machine, while it puts files in
+        place. Raises StoreError where the lock is not that holder's any more: then nothing is to be written."""
+        with open(self.root / ".helpers.lock", "a+") as file:
+            _held(file, fcntl.LOCK_SH)
+            if self.leave() != leave:
+                raise StoreError(f"nothing was written: who asked for it writes no more ({leave})")
+            yield
+
 
 def locked(file: IO[str], what: str) -> bool:
     """Takes the lock on an open file, and signs it; False where somebody holds it (`holder`)."""
+    if not _held(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        return False
+    _sign(file, what)
+    return True
+
+
+def _held(file: IO[str], how: int) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, how)
     except BlockingIOError:
         return False
     except OSError as e:
-        said = f"{file.name} cannot be locked ({e.strerror}): the data folder belongs on a local disk of one machine"
+        said = f"{file.name} cannot be locked ({e.strerror}): the data folder belongs on a disk that the kernel locks files of"
         raise OSError(e.errno, said) from e
-    _sign(file, what)
     return True
 
 
@@ -187,6 +218,14 @@ def beside(path: Path) -> Iterator[Path]:
         raise
 
 
+def discard(path: Path) -> None:
+    """The file, or the folder with all that is in it, is gone; so it is where there was none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def sync(path: Path) -> None:
     """Returns when the file, or a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -199,6 +238,14 @@ def sync(path: Path) -> None:
 MEMORY = (4.0, 0.6)  # GB that a connection with a folder to spill into holds at least, and GB a thread
 
 
+@dataclass(frozen=True)
+class Share:
+    """What a connection may take of a machine that others work on too."""
+
+    threads: int
+    gigabytes: float
+
+
 ALONE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -207,38 +254,45 @@ ALONE: dict[str, str | bool | int | float | list[str]] = {
 OURS = "set timezone = 'UTC'; set python_enable_replacements = false"
 
 
-def connect(*folders: Path, spill: Path | None = None, in_order: bool = False) -> duckdb.DuckDBPyConnection:
+def connect(
+    *folders: Path, spill: Path | None = None, in_order: bool = False, share: Share | None = None
+) -> duckdb.DuckDBPyConnection:
     """A DuckDB in memory for one piece of work, which reads and writes files below `folders` and nowhere else, whatever SQL
     it is given: no network, no extensions, and no way to loosen that. Timestamps in UTC.
 
-    What is beyond MEMORY rests in the folder `spill`, where one is given: it is the caller's alone. `in_order`: rows keep
-    the order in which they were read, at a cost.
+    What is beyond MEMORY, or its `share`, rests in the folder `spill`, where one is given: it is the caller's alone.
+    `in_order`: rows keep the order in which they were read, at a cost.
     """
     con = duckdb.connect(config=ALONE)
     con.execute(f"{OURS}; set preserve_insertion_order = {str(in_order).lower()}")
     if spill is not None:
         shutil.rmtree(spill, ignore_errors=True)  # of a process that was killed
-        [(threads,)] = con.execute("select current_setting('threads')").fetchall()
-        limit = max(MEMORY[0], MEMORY[1] * threads)
-        con.execute(f"set memory_limit = '{limit:.1f}GB'; set temp_directory = '{quoted(spill)}'")
+        if share is None:
+            [(threads,)] = con.execute("select current_setting('threads')").fetchall()
+            share = Share(threads, max(MEMORY[0], MEMORY[1] * threads))
+        con.execute(f"set threads = {share.threads}; set memory_limit = '{share.gigabytes * 1000:.0f}MB'")
+        con.execute(f"set temp_directory = '{quoted(spill)}'")
     # a folder of the data folder may be a link to another disk; links further down lead nowhere
     real = [f.resolve() for folder in folders for f in [folder, *folder.glob("*")] if f == folder or f.is_symlink()]
-    # a pattern is held against what is allowed before it is resolved
-    names = dict.fromkeys(name for f in [*folders, *real] for name in (str(f), _literal(str(f))))
-    allowed = ", ".join(f"'{quoted(name)}'" for name in names)
-    con.execute(
-        f"set allowed_directories = [{allowed}]; set enable_external_access = false; set lock_configuration = true"
-    )
+    con.execute(f"{_allowed([*folders, *real])}; set lock_configuration = true")
     return con
 
 
 def opened(release: Path) -> duckdb.DuckDBPyConnection:
-    """A released file, to be asked: it reads itself and no other. Timestamps in UTC."""
-    con = duckdb.connect(release.resolve(), read_only=True)
-    con.execute(
-        f"{OURS}; set enable_external_access = false"
-    )  # not locked: whoever else has it open in this process sets too
+    """A released file, to be asked: it reads itself, the Parquet that its views name, and no other. Timestamps in UTC."""
+    file = release.resolve()
+    con = duckdb.connect(file, read_only=True)
+    above = (file.parents[2], *release.absolute().parents[1:3])  # by whichever way here
+    rests = [warehouse / "views" / file.parent.name for warehouse in above]  # releases.seen_through
+    con.execute(f"{OURS}; {_allowed(rests)}")  # not locked: whoever else has it open in this process sets too
     return con
+
+
+def _allowed(folders: Iterable[Path]) -> str:
+    # a pattern is held against what is allowed before it is resolved
+    names = dict.fromkeys(name for f in folders for name in (str(f), _literal(str(f))))
+    listed = ", ".join(f"'{quoted(name)}'" for name in names)
+    return f"set allowed_directories = [{listed}]; set enable_external_access = false"
 
 
 def copy_to(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

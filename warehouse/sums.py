@@ -27,26 +27,37 @@ def told(folder: Path) -> dict[str, str]:
 
 
 def enter(folder: Path, names: Collection[str]) -> None:
-    """Notes what the named files now are; what is noted of others stays, where it can be read."""
+    """Notes what the named files now are, and the files of the named folders; what is noted of others stays, where it can
+    be read."""
     try:
         before = told(folder)
     except (FileNotFoundError, UnicodeDecodeError):
         before = {}
-    lines = sorted((before | {name: sha256(folder / name) for name in names}).items())
+    others = {path: digest for path, digest in before.items() if path.partition("/")[0] not in names}
+    lines = sorted((others | {path: sha256(folder / path) for name in names for path in _there(folder, name)}).items())
     write_whole(folder / NAME, "".join(f"{digest}  {name}\n" for name, digest in lines).encode())
 
 
 def damage(folder: Path, names: Collection[str]) -> str | None:
-    """The first of the named files that is not as it was noted, and how; None: all are."""
+    """The first of the named files, and of the files of the named folders, that is not as it was noted, and how; None: all
+    are."""
     try:
         noted = told(folder)
     except (OSError, UnicodeDecodeError) as e:
         return f"{folder / NAME} cannot be read: {e}"
-    for name in sorted(names):
-        if name not in noted:
-            return f"{folder / name} is not in {NAME}"
-        if not (folder / name).is_file():
-            return f"{folder / name} is missing"
-        if sha256(folder / name) != noted[name]:
-            return f"{folder / name} is not as it was written"
+    entered = {path for path in noted if path.partition("/")[0] in names}
+    for path in sorted(entered.union(*(_there(folder, name) for name in names))):
+        if path not in noted:
+            return f"{folder / path} is not in {NAME}"
+        if not (folder / path).is_file():
+            return f"{folder / path} is missing"
+        if sha256(folder / path) != noted[path]:
+            return f"{folder / path} is not as it was written"
     return None
+
+
+def _there(folder: Path, name: str) -> list[str]:
+    """The file, be it there or not; of a folder the files in it."""
+    if not (folder / name).is_dir():
+        return [name]
+    return [f"{name}/{path.name}" for path in (folder / name).iterdir()]

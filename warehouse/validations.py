@@ -5,7 +5,8 @@ a rule. Its verdicts are then counted apart by one GROUP BY over the same rows a
 results of their own, each of them complete: every rule, how many rows it was asked of, how many broke it and where.
 
 gx/suites/<batch>.json                                     the rules, with the plan's indicators that they come from
-gx/validations/<batch>/latest/<time>/….json                the latest run, as Great Expectations returned it
+gx/validations/<batch>/latest/<time>/….json                the latest run, as Great Expectations returned it; of a run in
+                                                           parts the newest, with the counts of all
 gx/validations/<batch>/<month>/<time>/period.json          a month; its submissions in `meta`
 gx/validations/<batch>/<month>/<time>/<submission>.json    a submission's rows of the month
 gx/site/                                                   the pages of them (`warehouse.data_docs`)
@@ -21,6 +22,7 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from expectations.suites import PlanRule
 
 LATEST = "latest"  # run name of a batch's own result; the other ones are months
+TIME = "%Y%m%dT%H%M%S.%fZ"  # of a run, as Great Expectations names its folder
 PERIOD = "period"  # batch identifier of a month as a whole
 PLACES = 20  # places kept of a rule in a submission; all of them are the warehouse's findings
 CLAUSE = 40  # characters of a clause that are shown
@@ -45,16 +48,55 @@ Counts = dict[str, tuple[int, int, int]]  # by rule: asked, broken, confirmed
 Places = dict[str, list[dict[str, Any]]]  # by rule
 
 
+@dataclass(frozen=True)
+class Latest:
+    """A run's suite and its result, or a part's of it, as Great Expectations stores them."""
+
+    suite: str
+    result: str
+
+    @property
+    def run_time(self) -> dt.datetime:
+        return dt.datetime.fromisoformat(json.loads(self.result)["meta"]["run_id"]["run_time"])
+
+
 def validate(
-    con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, batch: str, rules: Sequence[type[PlanRule]]
-) -> ExpectationSuiteValidationResult:
-    """Great Expectations' own run over the table `batch`, of the suite compiled from the plan."""
+    con: duckdb.DuckDBPyConnection, plan: Plan, batch: str, rules: Sequence[type[PlanRule]]
+) -> tuple[ExpectationSuiteValidationResult, Latest]:
+    """Great Expectations' own run over the table `batch`, of the suite compiled from the plan. Stores nothing."""
     from warehouse import gx
 
     [(newest,)] = con.execute(f"select max(received_at) from {batch}").fetchall()
     as_of = newest or dt.datetime.combine(plan.head.starts, dt.time(), dt.UTC)
+    run = (LATEST, as_of.astimezone(dt.UTC))
+    result, suite, stored = gx.validated(con, batch, rules, suite_meta(plan, batch), run)
+    return result, Latest(suite, stored)
+
+
+def keep_latest(store: Store, batch: str, parts: Sequence[Latest]) -> None:
+    """Stores what Great Expectations said of the parts of a run, as of one; what stood there is replaced."""
+    newest = max(parts, key=lambda p: p.run_time)
+    whole = _summed(newest, parts) if len(parts) > 1 else newest.result
     forget(store, batch, [LATEST])
-    return gx.validated(con, store.gx, batch, rules, suite_meta(plan, batch), (LATEST, as_of.astimezone(dt.UTC)))
+    write_whole(store.gx / "suites" / f"{batch}.json", newest.suite.encode())
+    time = newest.run_time.strftime(TIME)
+    write_whole(store.gx / "validations" / batch / LATEST / time / f"duckdb-{batch}.json", whole.encode())
+
+
+def _summed(newest: Latest, parts: Sequence[Latest]) -> str:
+    """The result with the rows of all parts that break each rule. A rule that crashed in one of them has crashed."""
+    from warehouse.gx import raised
+
+    whole = json.loads(newest.result)
+    for each, *same in zip(whole["results"], *(json.loads(p.result)["results"] for p in parts), strict=True):
+        if crashed := [r for r in same if raised(r["exception_info"])]:
+            each |= {k: crashed[0][k] for k in ("success", "result", "exception_info")}
+        else:
+            broken = sum(r["result"]["observed_value"] for r in same)
+            each |= {"success": not broken, "result": each["result"] | {"observed_value": broken}}
+    held = sum(r["success"] for r in whole["results"])
+    whole |= {"success": held == len(whole["results"]), "statistics": _statistics(held, len(whole["results"]))}
+    return json.dumps(whole, indent=2, sort_keys=True)
 
 
 def suite_meta(plan: Plan, batch: str) -> dict[str, Any]:
@@ -183,7 +225,7 @@ def record(
     for month, parts in by_month.items():
         newest = max((p["newest"] for p in parts if p["newest"]), default=None)
         at = (newest or whole.meta["run_id"].run_time).astimezone(dt.UTC)
-        folder = store.gx / "validations" / batch / month / at.strftime("%Y%m%dT%H%M%S.%fZ")
+        folder = store.gx / "validations" / batch / month / at.strftime(TIME)
         folder.mkdir(parents=True, exist_ok=True)
         run = {"run_name": month, "run_time": at.isoformat()}
         total: Counts = {}
@@ -244,12 +286,7 @@ def _result(batch: str, configs: dict[str, Any], found: Counts, places: Places, 
             "success": held == len(found),
             "suite_name": batch,
             "suite_parameters": {},
-            "statistics": {
-                "evaluated_expectations": len(found),
-                "successful_expectations": held,
-                "unsuccessful_expectations": len(found) - held,
-                "success_percent": 100 * held / len(found),
-            },
+            "statistics": _statistics(held, len(found)),
             "meta": meta,
             "results": [
                 {
@@ -273,6 +310,15 @@ def _result(batch: str, configs: dict[str, Any], found: Counts, places: Places, 
         },
         ensure_ascii=False,
     )
+
+
+def _statistics(held: int, of: int) -> dict[str, float]:
+    return {
+        "evaluated_expectations": of,
+        "successful_expectations": held,
+        "unsuccessful_expectations": of - held,
+        "success_percent": 100 * held / of,
+    }
 
 
 def forget(store: Store, batch: str, months: Sequence[str] | None) -> None:

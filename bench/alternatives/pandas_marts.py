@@ -1,14 +1,11 @@
 """The core marts in plain pandas, as one would write them in a notebook: what stands now, who owed what, progress with its
 status, scores of capabilities and departments. For a city whose indicators are all monthly.
 
-`python pandas_marts.py ROOT AS_OF` reads ROOT/data/months and ROOT/plan, writes ROOT/pandas/<mart>.parquet, and prints as one
-line of JSON the seconds, the peak memory and the versions. Runs in a venv of its own: nothing of this project is imported.
+`python pandas_marts.py ROOT AS_OF` reads ROOT/data/months and ROOT/plan and writes ROOT/pandas/<mart>.parquet. Runs in a venv
+of its own: nothing of this project is imported.
 """
 
-import json
-import os
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -298,10 +295,8 @@ def scorecard(
     return cards.sort_values(["department", "quarter"], ignore_index=True)
 
 
-def main(root: Path, as_of: pd.Timestamp) -> None:
-    wall: dict[str, float] = {}
-    began, spent = time.perf_counter(), time.process_time()
-    plan = {file.stem: pd.read_parquet(file) for file in sorted((root / "plan").glob("*.parquet"))}
+def make(root: Path, plan: dict[str, pd.DataFrame], as_of: pd.Timestamp) -> dict[str, pd.DataFrame]:
+    """The marts by name, made from ROOT/data/months and written to ROOT/pandas."""
     period = plan["period"]
     ends = pd.to_datetime(period["period_end"])
     spans = period[["period", "span", "year"]].assign(month=ends.dt.month)
@@ -313,7 +308,6 @@ def main(root: Path, as_of: pd.Timestamp) -> None:
     def made(name: str, mart: pd.DataFrame) -> pd.DataFrame:
         marts[name] = mart
         mart.to_parquet(root / "pandas" / f"{name}.parquet")
-        wall[name] = time.perf_counter() - began - sum(wall.values())
         return mart
 
     (root / "pandas").mkdir(exist_ok=True)
@@ -325,12 +319,10 @@ def main(root: Path, as_of: pd.Timestamp) -> None:
     made("scorecard", scorecard(owed, rows, scored, root, plan))
     made("capability_score", scored[scored["subject_kind"] == "capability"].rename(columns={"subject": "capability", "at": "period"})
          [["capability", "period", "targets", "achieved", "on_pace", "behind", "not_reported", "score"]])  # fmt: skip
-    status = Path("/proc/self/status").read_text()
-    peak = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
-    cpu = time.process_time() - spent
-    versions = {"pandas": pd.__version__, "numpy": np.__version__, "python": sys.version.split()[0]}
-    print(json.dumps({"wall": wall, "cpu": {"marts": cpu}, "peak_mb": peak, "versions": versions, "pid": os.getpid()}))
+    return marts
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), pd.Timestamp(sys.argv[2]))
+    given = Path(sys.argv[1])
+    compiled = {file.stem: pd.read_parquet(file) for file in sorted((given / "plan").glob("*.parquet"))}
+    make(given, compiled, pd.Timestamp(sys.argv[2]))

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 OUT = ROOT / "bench" / "out"
+INSTALLED = all((OUT / f"venv-{name}" / "requirements.txt").exists() for name in ("requirements", "dagster"))
 
 
 def measured(module: str, name: str, *arguments: str) -> Any:
@@ -21,8 +22,8 @@ def measured(module: str, name: str, *arguments: str) -> Any:
 
 @pytest.mark.slow
 def test_a_plain_duckdb_script_comes_to_the_same_tables():
-    found = measured("bench", "results", "10000", "--turns", "1", "--no-night")
-    assert [size["apart"] for size in found] == [[]]
+    [found] = measured("bench", "night", "10000", "--turns", "1", "--sides", "script")
+    assert found["apart"] == {"ours": [], "script": []}
 
 
 @pytest.mark.slow
@@ -33,7 +34,15 @@ def test_a_script_of_the_marts_alone_comes_to_the_same_tables_where_districts_ar
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (OUT / "alternatives").exists(), reason="`python -m bench.against` installs dbt and pandas")
+@pytest.mark.skipif(not INSTALLED, reason="`make bench` installs dbt, pandas and Dagster's I/O managers")
+def test_what_one_would_pick_instead_comes_to_the_same_tables():
+    sides = ["dbt", "duckdb-io", "polars-io", "pandas"]
+    [found] = measured("bench", "night", "10000", "--turns", "1", "--sides", *sides)
+    assert found["apart"] == {side: [] for side in ["ours", *sides]}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not INSTALLED, reason="`make bench` installs dbt, pandas and Dagster's I/O managers")
 def test_dbt_and_pandas_come_to_the_same_core_marts():
     [found] = measured("bench.against", "against", "100000")
     assert found["apart"] == {"dbt": [], "pandas": []}

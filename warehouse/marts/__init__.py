@@ -1,16 +1,21 @@
 """The marts: one .sql file a table, made from the judged months and the compiled plan, written as Parquet.
 
-The files keep to the SQL that DuckDB and Spark share. Parameters come from the one-row table `params`.
+The files keep to the SQL that DuckDB and Spark share, and run on either (`warehouse.spark.marts`); what they read besides the
+judged months is made by DuckDB here. Parameters come from the one-row table `params`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -22,7 +27,8 @@ from warehouse import compared, sums
 from warehouse.findings import FINDING_TABLE, Verdict, evaluate
 from warehouse.judge import plan_tables, refuse_damaged
 from warehouse.ledger import ledger
-from warehouse.store import Store, connect, copy_to, files_sql, write_whole
+from warehouse.spark import DUCKDB
+from warehouse.store import Store, connect, copy_to, discard, files_sql, write_whole
 from warehouse.version import code_version
 
 FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", "target_version", "published", "baseline", "period",
@@ -30,6 +36,15 @@ FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", 
 MADE = ["observation", "explanation", "obligation", "reminder", "finding", "submission", "progress", "forecast", "reporting",
         "score_part", "capability_score", "scorecard", "index_score", "sensitivity", "filing", "rule", "reconciliation"]  # fmt: skip
 TABLES = [*FROM_PLAN, *MADE]
+# what the judged months hold, by the name that mart files know it by
+MONTHS = {
+    "judged_row": "row",
+    "stored_observation": "observation",
+    "validity": "validity",
+    "quality": "quality",
+    "validity_evaluated": "validity_evaluated",
+    "quality_evaluated": "quality_evaluated",
+}
 STATUSES = [
     "achieved",
     "ahead",
@@ -43,12 +58,15 @@ STATUSES = [
 ]  # of progress
 
 Progress = Callable[[str], None]
+Done = dict[str, float]  # by what is counted
+Maker = Callable[[str], Done]  # writes a mart as a file or a folder of parts; what it took, but the seconds
 
 
 @dataclass(frozen=True)
 class Made:
     """Rows and a preview of each mart, the verdicts of the rules across submissions, and for people: what is `missing`
-    by department, targets by `status` at the end of the plan, and targets that do not stand once a period."""
+    by department, targets by `status` at the end of the plan, and targets that do not stand once a period. What each
+    mart took, in seconds and in what else its engine counts; `by`: which engine it was, and of a cluster where to look."""
 
     rows: dict[str, int]
     preview: dict[str, pl.DataFrame]
@@ -57,43 +75,52 @@ class Made:
     status: pl.DataFrame
     odd_targets: pl.DataFrame
     health: pl.DataFrame  # of the rules
+    took: dict[str, Done]
+    by: dict[str, str]
 
 
 def sql(table: str) -> str:
     return (files("warehouse.marts") / f"{table}.sql").read_text("utf-8")
 
 
-def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lambda _: None) -> Made:
+def make(
+    store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lambda _: None, engine: str = DUCKDB
+) -> Made:
     """Makes every mart as it stands at `as_of` (timezone-aware) and writes each to the store, whole or not at all.
 
-    Raises StoreError where a judged month is damaged, which is then judged anew by the next run, and where the disk is full.
+    Raises StoreError where a judged month is damaged, which is then judged anew by the next run, and where the disk is full;
+    EngineError where the cluster at the address `engine` cannot be used.
     """
     from expectations.suites import ACROSS, APART
 
     with (
         store.room(),
         store.writing("marts", progress),
+        contextlib.ExitStack() as after,
         connect(store.root, spill=store.spill, in_order=True) as con,
+        _maker(con, store, engine, progress) as (maker, by),
     ):
+        after.callback(discard, store.spill)
         refuse_damaged(store)
         (store.marts / "made.json").unlink(missing_ok=True)  # from here on they are not whole
         inputs(con, store, plan, as_of)
-        _made(con, store, "obligation", progress)
+        took = {"obligation": _made(con, store, "obligation", maker, progress)}
         con.execute("drop table obligation_due")
-        compared.across(con)
+        compared.across(con, APART)
         con.execute(FINDING_TABLE)
         verdicts = evaluate(con, store, plan, "across", ACROSS, None)
         compared.beside_published(con, APART)
-        con.execute("drop view across; drop table across_told; alter table finding rename to found_across")
+        con.execute(
+            "drop view across; drop table across_told; drop table across_figure; alter table finding rename to found_across"
+        )
         con.execute("insert into stored_evaluated by name from evaluated")
-        found = [f"from {t}" for t in ("found_across", "found_in_file", "validity", "quality") if _has(con, t)]
-        con.execute(f"create view stored_finding as {' union all by name '.join(found)}")
+        _found(con, store)
         con.execute("drop table rule")
         for table in MADE:
             if table != "obligation":
-                _made(con, store, table, progress)
+                took[table] = _made(con, store, table, maker, progress)
         for table in FROM_PLAN:
-            copy_to(con, f'from "{table}"', store.marts / f"{table}.parquet")
+            _copied(con, store, f'from "{table}"', table)
         said = {"as_of": as_of.astimezone(dt.UTC).isoformat(), "input_digest": input_digest(store, plan, as_of)}
         rows, preview = {}, {}
         for table in TABLES:
@@ -109,6 +136,8 @@ def make(store: Store, plan: Plan, as_of: dt.datetime, progress: Progress = lamb
             con.sql(STATUS).pl(),
             con.sql(ODD_TARGETS).pl(),
             con.sql(HEALTH).pl(),
+            took,
+            by,
         )
 
 
@@ -132,29 +161,71 @@ def damage(store: Store) -> str | None:
 IN_ORDER = ("observation",)  # made of one table that rests in the order that the mart asks for
 
 
-def _made(con: duckdb.DuckDBPyConnection, store: Store, table: str, progress: Progress) -> None:
-    """Writes the mart as Parquet, row by row as it comes, and gives the marts that read it a view: none is ever held whole.
+@contextlib.contextmanager
+def _maker(
+    con: duckdb.DuckDBPyConnection, store: Store, engine: str, progress: Progress
+) -> Iterator[tuple[Maker, dict[str, str]]]:
+    """What makes a mart on the engine, and what there is to say of the engine."""
+    if engine == DUCKDB:
+        yield partial(_here, con, store), {"engine": f"DuckDB {duckdb.__version__}"}
+        return
+    from warehouse.spark.marts import making  # it imports pyspark
+
+    with making(engine, con, store, progress) as cluster:
+        yield cluster
+
+
+def _made(con: duckdb.DuckDBPyConnection, store: Store, table: str, maker: Maker, progress: Progress) -> Done:
+    """Has the mart written, and gives the marts that read it a view: none is ever held whole."""
+    progress(f"making {table}")
+    began = time.perf_counter()
+    done = maker(table)
+    con.execute(f'create view "{table}" as from read_parquet({files_sql(store.mart(table))})')
+    return {"seconds": round(time.perf_counter() - began, 3)} | done
+
+
+def _here(con: duckdb.DuckDBPyConnection, store: Store, table: str) -> Done:
+    """Writes the mart as one Parquet file, row by row as it comes.
 
     The largest, observation, is in its order already: sorting would cost more than making it. DuckDB keeps the order of what
     it reads, but not through a join.
     """
-    progress(f"making {table}")
-    query, file = sql(table), store.marts / f"{table}.parquet"
+    query = sql(table)
     if table in IN_ORDER:
         query, _, _ = query.rpartition("order by")
+    _copied(con, store, query, table)
+    return {}
+
+
+def _copied(con: duckdb.DuckDBPyConnection, store: Store, query: str, table: str) -> None:
+    file = store.marts / f"{table}.parquet"
+    if file.is_dir():
+        discard(file)  # a cluster made it the last time
     copy_to(con, query, file)
-    con.execute(f'create view "{table}" as from read_parquet({files_sql([file])})')
 
 
-def _has(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+def _found(con: duckdb.DuckDBPyConnection, store: Store) -> None:
+    """View stored_finding: all findings, as one reading of files. A union of tables and files would be sorted by several
+    pipelines at once, each with memory of its own."""
+    paths = [p for name in ("validity", "quality") for p in sorted(store.months.glob(f"*/{name}.parquet"))]
+    for table in ("found_across", "found_in_file"):
+        paths.append(store.spill / "found" / f"{table}.parquet")
+        copy_to(con, f"from {table}", paths[-1])
+        con.execute(f"drop table {table}; create view {table} as from read_parquet({files_sql([paths[-1]])})")
+    con.execute(f"create view stored_finding as from read_parquet({files_sql(paths)}, union_by_name = true)")
+
+
+def has(con: duckdb.DuckDBPyConnection, table: str) -> bool:
     return bool(con.execute("from duckdb_columns() where table_name = ? limit 1", [table]).fetchall())
 
 
 def input_digest(store: Store, plan: Plan, as_of: dt.datetime) -> str:
     """What the marts depend on: plan, code, submissions, the months as judged, and which deadlines have passed or
     are near enough for a reminder."""
+    digest = hashlib.sha256()
     with ledger(store) as db:
-        received = db.execute("select submission, received_at, reader from submission order by submission").fetchall()
+        for submission in db.execute("select submission, received_at, reader from submission order by submission"):
+            digest.update(repr(submission).encode())  # one at a time: a country's are millions
         said = [db.execute(f"select * from {act} order by 1").fetchall() for act in ("withdrawal", "certification")]
     states = sorted(store.months.glob("*/state.json"))
     judged = [(p.parent.name, p.read_text("utf-8", errors="replace")) for p in states]
@@ -166,7 +237,8 @@ def input_digest(store: Store, plan: Plan, as_of: dt.datetime) -> str:
         tables["filing_due"]["lock_at"],
     ]
     passed = [int((time <= now).sum()) for time in times]
-    return hashlib.sha256(repr((plan.digest, code_version(), received, said, judged, passed)).encode()).hexdigest()
+    digest.update(repr((plan.digest, code_version(), said, judged, passed)).encode())
+    return digest.hexdigest()
 
 
 def _table(con: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> None:
@@ -197,24 +269,21 @@ def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.d
         )
     _table(con, "landed", landed.with_columns(pl.col("synthetic") != 0))
     _table(con, "certification", certified)
-    for table, name, empty in (
-        ("judged_row", "row", EMPTY_ROW),
-        ("stored_observation", "observation", EMPTY_OBSERVATION),
-        ("validity", "validity", None),
-        ("quality", "quality", None),
-        ("validity_evaluated", "validity_evaluated", None),
-        ("quality_evaluated", "quality_evaluated", None),
-    ):
-        paths = sorted(store.months.glob(f"*/{name}.parquet"))
-        if paths:
+    empty = {"judged_row": EMPTY_ROW, "stored_observation": EMPTY_OBSERVATION}
+    for table in MONTHS:
+        if paths := of_months(store, table):
             con.execute(f"create view {table} as select * from read_parquet({files_sql(paths)})")
-        elif empty:
-            con.execute(f"create view {table} as select {empty} where false")
+        elif table in empty:
+            con.execute(f"create view {table} as select {empty[table]} where false")
     con.execute("create table stored_evaluated (month varchar, rule varchar, evaluated bigint)")
     for table in ("validity", "quality"):
         if any(store.months.glob(f"*/{table}.parquet")):
             con.execute(f"insert into stored_evaluated by name select * from {table}_evaluated")
     con.execute(FILE_FINDINGS)
+
+
+def of_months(store: Store, table: str) -> list[Path]:
+    return sorted(store.months.glob(f"*/{MONTHS[table]}.parquet"))
 
 
 LANDED = """

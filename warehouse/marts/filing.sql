@@ -16,8 +16,8 @@ with figures as (
 ), unanswered as (
     select f.department, q.quarter, count(*) as unanswered
     from stored_finding f
-    join filing_due q on f.month >= substr(cast(q.period_start as varchar), 1, 7)
-                     and f.month <= substr(cast(q.period_end as varchar), 1, 7)
+    join filing_due q on f.month >= substr(cast(q.period_start as varchar(10)), 1, 7)
+                     and f.month <= substr(cast(q.period_end as varchar(10)), 1, 7)
     where f.severity = 'warning' and not f.confirmed and f.submission is not null
     group by f.department, q.quarter
 ), owed as (

@@ -67,7 +67,7 @@ with compared_with as (
     select indicator, area, period, max(due_at) as due_at from obligation group by indicator, area, period
 ), ended as (
     select a.*, p.period_end, p.plan_year, round(12 * p.elapsed) as months_gone,
-        case p.span when 'month' then 1.0 when 'quarter' then 3.0 else 12.0 end as months
+        cast(case p.span when 'month' then 1 when 'quarter' then 3 else 12 end as double) as months
     from actuals a
     join indicator i on i.indicator = a.indicator
     join period p on p.period = a.period and p.span = i.span
@@ -77,7 +77,7 @@ with compared_with as (
         r.share as policy_share, r.remaining, cast(t.goal_direction as double) as d, o.due_at, q.period as due_period,
         q.period_end as due_end, q.plan_year as due_year, round(12 * q.elapsed) as due_months,
         i.possible_low, i.possible_high, i.whole_number,
-        case p.span when 'month' then 1.0 when 'quarter' then 3.0 else 12.0 end as months
+        cast(case p.span when 'month' then 1 when 'quarter' then 3 else 12 end as double) as months
     from target_version t
     join indicator i on i.indicator = t.indicator
     join period p on p.span = i.span and p.in_plan and (i.frequency <> 'event' or p.period_start <= t.due)

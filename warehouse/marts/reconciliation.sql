@@ -28,15 +28,14 @@ select
          when p.approximate or o.approximate then 'approximate'
          else 'agrees' end as agreement,
     p.counts, p.preliminary, p.approximate or coalesce(o.approximate, false) as approximate,
-    exists (
-        select 1 from baseline l
-        where l.indicator = p.indicator and l.area = p.area and l.period = p.period and l.measure = p.measure
-            and l.publisher = p.publisher and l.value = p.value
-    ) as is_baseline,
+    l.indicator is not null as is_baseline,
     p.tier, b.finding, b.confirmed, o.submission, o.known_from, o.synthetic, p.note
 from beside b
 join publication p on p.publication = b.publication
 left join observation o
     on b.silence is null and o.department = b.department and o.indicator = p.indicator and o.area = p.area
     and o.period = p.period and o.measure = p.measure and o.known_to is null
+left join (select distinct indicator, area, period, measure, publisher, value from baseline) l
+    on l.indicator = p.indicator and l.area = p.area and l.period = p.period and l.measure = p.measure
+    and l.publisher = p.publisher and l.value = p.value
 order by p.indicator, p.area, p.period, p.measure, b.department, p.publication

@@ -46,6 +46,7 @@ create table if not exists receipt (
     because text not null, made_at text not null, delivered_at text, failure text
 );
 create index if not exists receipt_submission on receipt (submission);
+create index if not exists receipt_waiting on receipt (source) where delivered_at is null;
 """
 
 
@@ -105,18 +106,27 @@ def make(store: Store, plan: Plan, progress: Progress = lambda _: None) -> Made:
         if wrong or said is None:
             raise StoreError(f"{wrong or 'the marts are not whole'}. Run again: the marts are made anew")
         if (file := store.receipts / "receipts.sqlite").exists() and (wrong := sqlite_damage(file)):
-            raise StoreError(f"{wrong}. {WAY_BACK}")  # before it is believed: pages of zeros are rows of nothing to SQLite
+            raise StoreError(
+                f"{wrong}. {WAY_BACK}"
+            )  # before it is believed: pages of zeros are rows of nothing to SQLite
         as_of = dt.datetime.fromisoformat(said["as_of"])
         open_marts(con, store)
-        judged = con.sql("from judged order by received_at, submission").pl().to_dicts()
         with register(store) as db:
             for receipt in db.execute("select * from receipt where delivered_at is null").fetchall():
                 kept = files_of(store, receipt["department"], receipt["submission"], receipt["number"])
                 if not all(path.exists() and path.stat().st_size for path in kept):  # gone before anybody had it
                     db.execute("delete from receipt where number = ?", (receipt["number"],))
-            last = {r["submission"]: dict(r) for r in db.execute("select * from receipt order by made_at, rowid")}
-            count = dict(db.execute("select submission, count(*) from receipt group by submission").fetchall())
-        due = [j for j in judged if j["submission"] not in last or last[j["submission"]]["digest"] != j["digest"]]
+            answered = pl.read_database(ANSWERED, db, infer_schema_length=None, schema_overrides=ANSWERED_AS)
+            con.register("answered", answered.to_arrow())
+            due = con.sql(DUE).pl().to_dicts()  # of all that were ever received only what is due leaves DuckDB
+            last = {
+                r["submission"]: dict(r)
+                for j in due
+                for r in db.execute(
+                    "select * from receipt where submission = ? order by made_at, rowid", (j["submission"],)
+                )
+            }
+        [(received,)] = con.execute("select count(*) from judged").fetchall()
         now = {
             "plan": plan.head.plan, "plan_revision": plan.head.revision, "plan_digest": plan.digest,
             "code": code_version(JUDGING), "made_at": as_of.astimezone(dt.UTC).isoformat(),
@@ -126,7 +136,7 @@ def make(store: Store, plan: Plan, progress: Progress = lambda _: None) -> Made:
         for start in range(0, len(due), AT_A_TIME):
             some = due[start : start + AT_A_TIME]
             wanted = [
-                Wanted(j["submission"], _number(j, count.get(j["submission"], 0)), because(last.get(j["submission"]), j | now))
+                Wanted(j["submission"], _number(j, j["receipts"]), because(last.get(j["submission"]), j | now))
                 for j in some
             ]  # fmt: skip
             entered = []
@@ -150,7 +160,21 @@ def make(store: Store, plan: Plan, progress: Progress = lambda _: None) -> Made:
             ) from next(iter(failed.values()))
         schema = ["number", "department", "path", "status", "findings", "because"]
         anew = sum(j["submission"] in last for j in due)
-        return Made(pl.DataFrame(made, schema=schema, orient="row"), anew, len(judged) - len(due))
+        return Made(pl.DataFrame(made, schema=schema, orient="row"), anew, received - len(due))
+
+
+ANSWERED = """
+select submission, digest, receipts from (
+    select submission, digest, count(*) over (partition by submission) as receipts,
+        row_number() over (partition by submission order by made_at desc, rowid desc) as nth
+    from receipt
+) where nth = 1
+"""
+ANSWERED_AS = {"submission": pl.String, "digest": pl.String, "receipts": pl.Int64}
+DUE = """
+select j.*, coalesce(a.receipts, 0) as receipts from judged j left join answered a using (submission)
+where a.digest is distinct from j.digest order by j.received_at, j.submission
+"""
 
 
 def because(last: dict[str, Any] | None, now: dict[str, Any]) -> list[tuple[str, str]]:
@@ -293,7 +317,8 @@ def undelivered(store: Store) -> int:
 SILENT = 3  # drop boxes that do not answer, until their source counts as down
 
 WAITING = (
-    "select * from receipt where delivered_at is null and rowid in (select max(rowid) from receipt group by submission)"
+    "select * from receipt where delivered_at is null"
+    " and not exists (select 1 from receipt later where later.submission = receipt.submission and later.rowid > receipt.rowid)"
 )
 
 

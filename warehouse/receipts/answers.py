@@ -157,7 +157,7 @@ class Wanted:
 def open_marts(con: duckdb.DuckDBPyConnection, store: Store) -> None:
     """The marts as views, and table judged: a digest of each submission's judgement."""
     for table in READ:
-        con.execute(f"create view {table} as from read_parquet({files_sql([store.marts / f'{table}.parquet'])})")
+        con.execute(f"create view {table} as from read_parquet({files_sql(store.mart(table))})")
     con.execute(VINTAGE)
     con.execute(JUDGED)
 

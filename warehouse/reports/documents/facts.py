@@ -82,7 +82,9 @@ def facts(file: Path, asked: str, known_at: dt.datetime | None) -> Facts:
     A time without a zone is the plan's. Raises ReportError.
     """
     with opened(file) as con:
-        lacking = NEEDED - {name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()}
+        lacking = NEEDED - {
+            name for (name,) in con.execute("select table_name from information_schema.tables").fetchall()
+        }
         if lacking:
             raise ReportError(
                 f"{file.parent.name} has no table {', '.join(sorted(lacking))}: it was made by another version of the code,"

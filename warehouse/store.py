@@ -284,7 +284,10 @@ def opened(release: Path) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(file, read_only=True)
     above = (file.parents[2], *release.absolute().parents[1:3])  # by whichever way here
     rests = [warehouse / "views" / file.parent.name for warehouse in above]  # releases.seen_through
-    con.execute(f"{OURS}; {_allowed(rests)}")  # not locked: whoever else has it open in this process sets too
+    con.execute(OURS)
+    [(open_to_all,)] = con.execute("select current_setting('enable_external_access')").fetchall()
+    if open_to_all:  # else it is open elsewhere in this process, where the same was allowed. Not locked: others set too
+        con.execute(_allowed(rests))
     return con
 
 

@@ -353,11 +353,12 @@ def _raw(con: duckdb.DuckDBPyConnection, store: Store, brief: Brief, months: Seq
     for name in ("sent_again", "withdrawal"):
         con.execute(f"create or replace table {name} as from {handed[name]}")
     con.execute(
-        f"create or replace table asked as select distinct * exclude (month) from {handed['submission']}"
-        " where month in (select unnest($months))",
+        f"create or replace table asked as select * exclude (month), min(month) as begins from {handed['submission']}"
+        " where month in (select unnest($months)) group by all",
         {"months": list(months)},
     )
-    submissions = con.execute("select submission from asked").fetchall()
+    # a month's rows beside one another: what is written is written a month at a time
+    submissions = con.execute("select submission from asked order by begins, submission").fetchall()
     paths = [store.rows / f"{submission}.parquet" for (submission,) in submissions]
     source = f"read_parquet({files_sql(paths)})" if paths else f"({EMPTY_ROWS})"
     con.execute(

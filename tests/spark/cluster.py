@@ -113,6 +113,7 @@ class Cluster:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_DAEMON_MEMORY": "1g",  # at most; that of the server too
             "PYSPARK_PYTHON": sys.executable,  # the workers' Python: this project's
+            "PYTHONPATH": ROOT,  # and what the tests hand to it
         }
         log = self.folder / f"{name}.log"
         with open(log, "wb") as told:

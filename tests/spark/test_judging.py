@@ -347,8 +347,11 @@ def test_a_month_that_holds_most_rows_and_more_than_an_executor_may_is_judged_al
     assert here["months/2022-12/row.parquet"].estimated_size() > 1e9 * gigabytes(cluster.memory)
 
 
-def test_a_whole_night_on_the_cluster_ends_in_the_same_release(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_whole_night_on_the_cluster_ends_in_the_same_release(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data, found = tmp_path / "data", list[dict[str, Any]]()
+    monkeypatch.setenv("DAGSTER_HOME", str(data / "dagster"))  # where dagster.yaml has its record kept
     for engine in ("duckdb", cluster.url):
         told = {"WALLCHART_DATA": str(data), "WALLCHART_ENGINE": engine}
         command = [sys.executable, "-m", "pipelines.cli", "run"]

@@ -72,7 +72,8 @@ def test_the_sample_datas_marts_are_alike(samples: Store, clustered: tuple[Store
     assert made.by["application"].startswith("app-")
     assert made.by["pages"] in lines[0]
     assert made.took.keys() == set(marts.MADE)
-    assert all(took["tasks"] > 0 < took["seconds"] for took in made.took.values())
+    assert all(took["seconds"] > 0 for took in made.took.values())
+    assert any(took.get("tasks") for took in made.took.values())  # of the quick ones the server tells nothing
     assert not (store.spill / "handed_over").exists()
 
 

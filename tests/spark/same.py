@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import duckdb
 
+from warehouse import marts
 from warehouse.store import Store, connect, files_sql
 
 RELATIVE, FLOOR = 1e-9, 1e-9
+
+
+def differences(one: Store, two: Store) -> dict[str, list[str]]:
+    return {t: found for t in marts.TABLES if (found := apart(one, two, t))}
 
 
 def apart(one: Store, two: Store, table: str) -> list[str]:

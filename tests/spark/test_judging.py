@@ -27,7 +27,7 @@ from expectations.model import Plan
 from pipelines.samples import write_samples
 from tests.night import IN_TIME, NOW, SHANGHAI, long_csv, send
 from tests.spark.cluster import ROOT, Cluster
-from tests.warehouse.test_release import digests
+from tests.spark.same import differences
 from tests.warehouse.test_rules import CASES, path
 from warehouse import judge, landing, reading, rulebook
 from warehouse.filings import withdraw
@@ -350,18 +350,19 @@ def test_a_month_that_holds_most_rows_and_more_than_an_executor_may_is_judged_al
 def test_a_whole_night_on_the_cluster_ends_in_the_same_release(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, found = tmp_path / "data", list[dict[str, Any]]()
+    data, nights = tmp_path / "data", list[Store]()
     monkeypatch.setenv("DAGSTER_HOME", str(data / "dagster"))  # where dagster.yaml has its record kept
     for engine in ("duckdb", cluster.url):
         told = {"WALLCHART_DATA": str(data), "WALLCHART_ENGINE": engine}
         command = [sys.executable, "-m", "pipelines.cli", "run"]
         ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | told, cwd=ROOT, check=False)
         assert ran.returncode == 0, ran.stderr
-        found.append(digests(Store(data)))
         with dg.DagsterInstance.from_config(str(data / "dagster")) as instance:
             made = instance.get_latest_materialization_event(dg.AssetKey("judged_rows"))
         assert made is not None
         assert made.asset_materialization is not None
         assert ("judged on the cluster by" in made.asset_materialization.metadata) == (engine == cluster.url)
-        data.rename(tmp_path / f"by-{len(found)}")  # a submission's source is a path: the next night has the same
-    assert found[0] == found[1]
+        nights.append(
+            Store(data.rename(tmp_path / f"by-{len(nights)}"))
+        )  # a submission's source is a path: the next has the same
+    assert differences(*nights) == {}

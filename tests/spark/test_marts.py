@@ -19,7 +19,7 @@ from expectations.model import Plan
 from pipelines.samples import write_samples
 from tests.night import NOW, long_csv, run_night
 from tests.spark.cluster import Cluster
-from tests.spark.same import apart
+from tests.spark.same import differences
 from tests.warehouse.test_rules import CASES, path
 from tests.warehouse.test_second_plan import AUTUMN, FOLDER, at, table
 from warehouse import judge, landing, marts, reading, sums
@@ -31,10 +31,6 @@ from warehouse.spark.marts import _parts
 from warehouse.store import Store, connect, files_sql
 
 pytestmark = pytest.mark.slow
-
-
-def differences(one: Store, two: Store) -> dict[str, list[str]]:
-    return {t: found for t in marts.TABLES if (found := apart(one, two, t))}
 
 
 def twin(store: Store) -> Store:

@@ -299,13 +299,13 @@ class Listing:
         return Page(self.boxes[department], cursor)
 
     def blocks(self, entry: Entry, start: int) -> Iterator[tuple[int, bytes]]:
-        raise NotImplementedError
+        raise AssertionError("nothing is new, so nothing is fetched or answered")
 
     def unchanged(self, entry: Entry) -> bool:
         return True
 
     def put_receipt(self, department: str, name: str, content: bytes) -> None:
-        raise NotImplementedError
+        raise AssertionError("nothing is new, so nothing is fetched or answered")
 
     def close(self) -> None: ...
 

@@ -12,6 +12,7 @@ JUDGING = (
     "expectations",
     "warehouse/readers",
     "warehouse/judge.py",
+    "warehouse/resolved.py",
     "warehouse/findings.py",
     "warehouse/compared.py",
     "warehouse/validations.py",

@@ -25,8 +25,9 @@ from expectations.compiled import compiled
 from expectations.model import Plan
 from warehouse import compared, sums
 from warehouse.findings import FINDING_TABLE, Verdict, evaluate
-from warehouse.judge import plan_tables, refuse_damaged
+from warehouse.judge import refuse_damaged
 from warehouse.ledger import ledger
+from warehouse.resolved import plan_tables, put
 from warehouse.spark import DUCKDB
 from warehouse.store import Store, connect, copy_to, discard, files_sql, write_whole
 from warehouse.version import code_version
@@ -241,12 +242,6 @@ def input_digest(store: Store, plan: Plan, as_of: dt.datetime) -> str:
     return digest.hexdigest()
 
 
-def _table(con: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> None:
-    con.register("_incoming", rows.to_arrow())
-    con.execute(f"create table {name} as select * from _incoming")
-    con.unregister("_incoming")
-
-
 def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.datetime) -> None:
     """What the mart files read besides each other: params, landed, certification, judged_row, stored_observation, found_in_file,
     validity and quality (findings), stored_evaluated, obligation_due, reminder_due, rule_registered and the plan's tables."""
@@ -267,8 +262,8 @@ def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.d
             db,
             schema_overrides=TYPES,
         )
-    _table(con, "landed", landed.with_columns(pl.col("synthetic") != 0))
-    _table(con, "certification", certified)
+    put(con, "landed", landed.with_columns(pl.col("synthetic") != 0))
+    put(con, "certification", certified)
     empty = {"judged_row": EMPTY_ROW, "stored_observation": EMPTY_OBSERVATION}
     for table in MONTHS:
         if paths := of_months(store, table):

@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -82,37 +82,30 @@ def damaged_rows(store: Store) -> list[Path]:
 LANDED = "submission, department, path, sha256, bytes, received_at"
 
 
-def _read_all(store: Store, plan: Plan, waiting: Iterable[tuple[Any, ...]], progress: Progress) -> list[str]:
+Entry = tuple[tuple[Any, ...], list[tuple[Any, ...]]]  # what the ledger notes of a submission read, and of its months
+
+
+def _read_all(store: Store, plan: Plan, waiting: Sequence[tuple[Any, ...]], progress: Progress) -> list[str]:
     """Reads submissions (the ledger's LANDED of each) and enters them. Returns the months touched."""
-    reader, waiting = reader_id(plan), list(waiting)
     store.rows.mkdir(parents=True, exist_ok=True)
     touched: set[str] = set()
-    done: list[tuple[tuple[Any, ...], list[tuple[Any, ...]]]] = []
     lost: dict[str, str] = {}
-    for n, (submission, department, path, sha256, size, received_at) in enumerate(waiting, 1):
-        if size <= SIZE_LIMIT and (wrong := store.damage(sha256)):
-            lost[sha256] = f"{wrong} ({path})"
-            continue
-        reading = _read(store, plan, department, path, sha256, size, received_at)
-        rows = _with_months(reading.rows, plan, received_at, submission)
-        target = _rows_file(store, submission)
-        with beside(target) as part:
-            rows.write_parquet(part, compression="zstd", metadata=_seen(reading))
-            written = digest(part)
-        fault = reading.fault
-        entry = (
-            reader if reading.lasting else None, written, reading.format, reading.synthetic, "; ".join(reading.named_departments) or None, reading.reason, rows.height,
-            fault and fault.rule, fault and fault.found, fault and fault.expected, fault and fault.sheet,
-            fault and fault.row, submission,
-        )  # fmt: skip
-        done.append((entry, [(submission, month, count) for month, count in rows["month"].value_counts().rows()]))
-        if len(done) == AT_ONCE:
+    reader = reader_id(plan)
+
+    def one(landed: tuple[Any, ...]) -> Entry | str:
+        return _rows_written(store, plan, reader, *landed)
+
+    with apart.side_by_side() as threads:
+        for begun in range(0, len(waiting), AT_ONCE):
+            batch = waiting[begun : begun + AT_ONCE]
+            done: list[Entry] = []
+            for landed, result in zip(batch, threads.map(one, batch), strict=True):
+                if isinstance(result, str):
+                    lost[landed[3]] = result
+                else:
+                    done.append(result)
             touched |= _enter(store, done)
-            done = []
-            progress(f"read {n:,} of {len(waiting):,} files")
-    if done:
-        touched |= _enter(store, done)
-        progress(f"read {len(waiting) - len(lost):,} of {len(waiting):,} files")
+            progress(f"read {begun + len(batch) - len(lost):,} of {len(waiting):,} files")
     if lost:
         forget_seen(store, lost)
         more = f"; and {len(lost) - 5} more" if len(lost) > 5 else ""
@@ -121,6 +114,26 @@ def _read_all(store: Store, plan: Plan, waiting: Iterable[tuple[Any, ...]], prog
             " the file back from a backup, or let the department send the same file again, under any name"
         )
     return sorted(touched)
+
+
+def _rows_written(
+    store: Store, plan: Plan, reader: str, submission: str, department: str, path: str, sha256: str, size: int, received_at: int
+) -> Entry | str:  # fmt: skip
+    """Reads a submission and writes its rows; what is wrong with the landed bytes, where they cannot be read."""
+    if size <= SIZE_LIMIT and (wrong := store.damage(sha256)):
+        return f"{wrong} ({path})"
+    reading = _read(store, plan, department, path, sha256, size, received_at)
+    rows = _with_months(reading.rows, plan, received_at, submission)
+    with beside(_rows_file(store, submission)) as part:
+        rows.write_parquet(part, compression="zstd", metadata=_seen(reading))
+        written = digest(part)
+    fault = reading.fault
+    entry = (
+        reader if reading.lasting else None, written, reading.format, reading.synthetic, "; ".join(reading.named_departments) or None, reading.reason, rows.height,
+        fault and fault.rule, fault and fault.found, fault and fault.expected, fault and fault.sheet,
+        fault and fault.row, submission,
+    )  # fmt: skip
+    return entry, [(submission, month, count) for month, count in rows["month"].value_counts().rows()]
 
 
 def forget_seen(store: Store, digests: Collection[str]) -> None:
@@ -184,7 +197,7 @@ def _is_as_written(store: Store, submission: str, written: str | None) -> bool:
     return _is_whole(store, submission) and digest(_rows_file(store, submission)) == written
 
 
-def _enter(store: Store, done: list[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]) -> set[str]:
+def _enter(store: Store, done: list[Entry]) -> set[str]:
     """Enters readings in the ledger, in one transaction. Returns the months that they touch now or touched before."""
     submissions = [(entry[-1],) for entry, _ in done]
     with ledger(store) as db:

@@ -80,7 +80,7 @@ def answer(source: Any, rows: Any, name: str) -> dict[str, Any]:
     fault = reading.fault
     try:
         if reading.rows.height:
-            reading.rows.write_ipc(rows)
+            reading.rows.write_ipc_stream(rows)
             rows.flush()
     except (OSError, pl.exceptions.PolarsError) as e:  # a full disk
         return {"not written": str(e)}

@@ -12,7 +12,6 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import polars as pl
 
@@ -83,11 +82,11 @@ def is_synthetic(text: str) -> bool:
 def _bounded(found: list[Sheet]) -> list[Sheet]:
     """The sheets. Raises FileFault S07 where a cell holds more than any form asks for: it would be carried everywhere."""
     for sheet in found:
-        for column in sheet.cells.select(pl.col(pl.String)):
-            lengths = column.str.len_bytes()
-            longest: Any = lengths.max()
+        lengths = sheet.cells.lazy().select(pl.col(pl.String).str.len_bytes())
+        longest_of = lengths.select(pl.all().max()).collect()
+        for column, longest in zip(longest_of.columns, *longest_of.rows(), strict=True) if longest_of.width else ():
             if longest is not None and longest > CELL_LIMIT:
-                row = (lengths.arg_max() or 0) + sheet.first_row
+                row = (lengths.select(pl.col(column).arg_max()).collect().item() or 0) + sheet.first_row
                 expected = f"≤ {CELL_LIMIT:,} bytes"
                 raise FileFault(
                     "S07", found=f"{longest:,} bytes in a cell", expected=expected, sheet=sheet.name, row=row

@@ -1,8 +1,8 @@
 """Reading apart: a file from outside is read in a process that has little memory, little time and no network.
 
-One process reads file after file; it is started with the first. Where a file ends it, the file is tried once more alone,
-in a new one: what ended the first may have been an earlier file's doing, or the machine's. Then it is returned, and the
-next file is read. The process's own side: `warehouse.worker`.
+A process reads file after file, and some read beside one another; each is started when there is a file for it. Where a file
+ends one, it is tried once more, alone, in a new one: what ended the first may have been an earlier file's doing, a neighbour's
+or the machine's. Then it is returned, and the next file is read. The process's own side: `warehouse.worker`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,6 +34,7 @@ from warehouse.visible import visible_name
 SECONDS = (60, 2)  # of CPU time for a file, and for each MiB of it
 PATIENCE = 4  # times that by the clock, on a machine that does other things besides
 MEMORY = 8 << 30  # bytes
+AT_ONCE = min(os.cpu_count() or 1, 4)  # files read beside one another
 STARTED = 120  # seconds by the clock in which the process starts
 FROM_OUTSIDE = (
     signal.SIGKILL,
@@ -57,27 +60,64 @@ def read(path: Path, name: str, beside: Path) -> Reading:
 
     Raises OSError where the bytes are not there or the rows cannot be written.
     """
-    global _process
-    with _turn:
-        for alone in (False, True):
-            if _process is None or alone or not _process.serves:
-                close()
-                _process = _Process()
+    for alone in (False, True):
+        with _turn(alone):
+            process = _idle_or_new()
             try:
-                return _process.read(path, name, beside)
+                return process.read(path, name, beside)
             except Ended as e:
                 ended = e
-                close()
                 log.warning("%s: %s; %s", visible_name(name), e, "returned" if alone else "tried once more, alone")
+            finally:
+                if process.is_idle:
+                    _idle.append(process)
+                else:
+                    process.end(at_once=True)
     return Reading("unknown", fault=ended.fault, synthetic=is_synthetic(name), lasting=ended.lasting)
 
 
+@contextmanager
+def side_by_side() -> Iterator[ThreadPoolExecutor]:
+    """Threads in which files are read beside one another. The processes end with them: one dies with the thread that began it."""
+    threads = ThreadPoolExecutor(AT_ONCE, "reading")
+    try:
+        yield threads
+    finally:
+        threads.shutdown(cancel_futures=True)
+        close()
+
+
 def close() -> None:
-    """Ends the process, where there is one."""
-    global _process
-    ended, _process = _process, None
-    if ended is not None and ended.is_ours:
-        ended.end()
+    """Ends the processes that read nothing."""
+    while _idle:
+        process = _idle.pop()
+        if process.is_ours:
+            process.end()
+
+
+@contextmanager
+def _turn(alone: bool) -> Iterator[None]:
+    """Beside others, or when no other reads and their processes are gone."""
+    places = AT_ONCE if alone else 1
+    with _alone if alone else nullcontext():
+        for _ in range(places):
+            _places.acquire()
+    try:
+        if alone:
+            close()
+        yield
+    finally:
+        _places.release(places)
+
+
+def _idle_or_new() -> _Process:
+    while _idle:
+        process = _idle.pop()
+        if process.is_ours and process.is_idle:
+            return process
+        if process.is_ours:
+            process.end()
+    return _Process()
 
 
 def send(link: socket.socket, message: dict[str, Any], files: Sequence[int] = ()) -> None:
@@ -100,6 +140,8 @@ class _Process:
     def __init__(self) -> None:
         self.link, theirs = socket.socketpair()
         self.words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process: what it says as it dies
+        self.rows: tuple[Path, IO[bytes]] | None = None  # by which it hands over rows, and the folder of that file
+        self.asked = False
         self.started_by = os.getpid()
         with theirs:
             self.process = subprocess.Popen(
@@ -125,13 +167,15 @@ class _Process:
         return self.started_by == os.getpid()
 
     @property
-    def serves(self) -> bool:
-        return self.is_ours and self.process.poll() is None
+    def is_idle(self) -> bool:
+        return not self.asked and self.process.poll() is None
 
     def read(self, path: Path, name: str, beside: Path) -> Reading:
-        with open(path, "rb") as source, tempfile.TemporaryFile(dir=beside) as rows:
+        rows = self._rows_in(beside)
+        with open(path, "rb") as source:
             seconds = SECONDS[0] + SECONDS[1] * os.fstat(source.fileno()).st_size // 2**20
             self.link.settimeout(seconds * PATIENCE)
+            self.asked = True
             try:
                 send(self.link, {"name": name, "seconds": seconds}, [source.fileno(), rows.fileno()])
                 answer, _ = receive(self.link)
@@ -143,6 +187,7 @@ class _Process:
                 raise self._ended(seconds)
             if "no memory" in answer:
                 raise Ended(_too_much_memory())
+            self.asked = False
             if "not written" in answer:
                 raise OSError(f"{beside}: {answer['not written']}")
             if "broke" in answer:
@@ -150,6 +195,17 @@ class _Process:
                 said = answer["broke"].strip().rpartition("\n")[2]
                 return Reading("unknown", fault=_unreadable(said), synthetic=is_synthetic(name))
             return _reading(answer, rows)
+
+    def _rows_in(self, folder: Path) -> IO[bytes]:
+        """The file for rows, emptied: a new one for each file of some hundred rows would cost as much as a third of them."""
+        if self.rows is None or self.rows[0] != folder:
+            if self.rows is not None:
+                self.rows[1].close()
+            self.rows = folder, tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the process
+        rows = self.rows[1]
+        rows.seek(0)
+        rows.truncate()
+        return rows
 
     def _ended(self, seconds: int, late: bool = False) -> Ended:
         """Why it ended, in words for whoever sent the file."""
@@ -183,6 +239,8 @@ class _Process:
     def end(self, at_once: bool = False) -> int:
         """Its exit code."""
         self.link.close()  # by which an idle one ends
+        if self.rows is not None:
+            self.rows[1].close()
         try:
             return self.process.wait(0 if at_once else 10)
         except subprocess.TimeoutExpired:
@@ -190,15 +248,15 @@ class _Process:
             return self.process.wait()
 
 
-_turn = threading.Lock()
-_process: _Process | None = None
+_places, _alone = threading.Semaphore(AT_ONCE), threading.Lock()
+_idle: list[_Process] = []
 atexit.register(close)
 
 
 def _environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k in INHERITED or k.startswith(("PYTHON", "LC_", "LD_"))}
     # as many threads on every machine: what a file may take does not hang on how many cores there are
-    return {**kept, "PYTHONPATH": str(Path(__file__).parents[2]), "POLARS_MAX_THREADS": "4"}
+    return {**kept, "PYTHONPATH": str(Path(__file__).parents[2]), "POLARS_MAX_THREADS": "2"}
 
 
 def _too_much_memory() -> FileFault:
@@ -218,7 +276,8 @@ def _reading(answer: dict[str, Any], rows: IO[bytes]) -> Reading:
         named_departments=tuple(answer["named_departments"]),
         reason=answer["reason"],
         passed_over=tuple(PassedOver(**p) for p in answer["passed_over"]),
-        rows=pl.read_ipc(rows) if answer["height"] else pl.DataFrame(schema=ROWS),
+        # not mapped: the file is emptied for the next rows while these are in use
+        rows=pl.read_ipc_stream(rows.read()) if answer["height"] else pl.DataFrame(schema=ROWS),
         fault=fault and FileFault(**fault),
         template=template and Mark(**template),
     )

@@ -73,11 +73,16 @@ def _encodings(content: bytes) -> list[str]:
 
 
 def separator_of(text: str) -> str:
-    """The separator by which the first lines show the most header names; a comma where none does."""
-    head = text[:HEAD].splitlines()[:200]
-    return max(
-        SEPARATORS, key=lambda s: max((len(header_cells(line.replace('"', "").split(s))) for line in head), default=0)
-    )
+    """The separator of the first line that is a header, else that by which one shows the most names; a comma where none does."""
+    most, best = 0, SEPARATORS[0]
+    for line in text[:HEAD].splitlines()[:200]:
+        for separator in SEPARATORS:
+            named = header_cells(line.replace('"', "").split(separator))
+            if len(named) > most:
+                most, best = len(named), separator
+            if {"period", "value"} <= named.keys() and not named.keys().isdisjoint({"indicator", "name"}):
+                return separator
+    return best
 
 
 def _well_formed(text: str, separator: str) -> pl.DataFrame:

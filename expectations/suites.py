@@ -14,7 +14,7 @@ from typing import ClassVar
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: telemetry is off
 
-import expectations.without_spark  # noqa: F401
+import expectations.gx_alone  # noqa: F401
 
 # isort: split
 from great_expectations.expectations.core import UnexpectedRowsExpectation

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import expectations.without_spark  # noqa: F401
+import expectations.gx_alone  # noqa: F401
 
 # isort: split
 import jinja2

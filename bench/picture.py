@@ -8,19 +8,21 @@ IMAGE = Path(__file__).parent.parent / "docs" / "images" / "benchmark.svg"
 
 
 def draw(times: dict[str, list[tuple[int, float | None]]]) -> None:
-    """Bars of (rows, times ours) by side; a side that failed has no bar but a word."""
+    """Bars of (rows, times ours) by side; a side that failed has no bar but a word, one that was not run neither."""
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "benchmark"  # the same figures, the same file
     import matplotlib.pyplot as plt
 
-    sizes = [rows for rows, _ in next(iter(times.values()))]
+    sizes = sorted({rows for side in times.values() for rows, _ in side})
     figure, axis = plt.subplots(figsize=(8, 0.8 + 0.25 * len(sizes) * len(times)), layout="constrained")
     high = 0.8 / len(sizes)
     for n, size in enumerate(sizes):
         for place, side in enumerate(times.values()):
-            ratio = side[n][1]
+            if size not in dict(side):
+                continue
+            ratio = dict(side)[size]
             y = place + (n - (len(sizes) - 1) / 2) * high
             if ratio is not None:
                 axis.barh(

@@ -54,7 +54,7 @@ def machine(note: str = "") -> str:
 
 
 def shown(title: str, columns: list[dict[str, str]]) -> list[str]:
-    """Prints a table with a column each, headed by its first entry, and returns it as Markdown."""
+    """Prints a table with a column each, headed by its first entry, and returns it as Markdown; rows are the first column's."""
     if not columns:
         return []
     head = next(iter(columns[0]))
@@ -64,12 +64,12 @@ def shown(title: str, columns: list[dict[str, str]]) -> list[str]:
         table.add_column(column[head], justify="right", overflow="fold")
     names = [name for name in columns[0] if name != head]
     for name in names:
-        table.add_row(name, *(c[name] for c in columns))
+        table.add_row(name, *(c.get(name, "") for c in columns))
     SAID.print(table)
     return [
         f"| {head} | " + " | ".join(c[head] for c in columns) + " |",
         "|---" * (len(columns) + 1) + "|",
-        *(f"| {name} | " + " | ".join(c[name] for c in columns) + " |" for name in names),
+        *(f"| {name} | " + " | ".join(c.get(name, "") for c in columns) + " |" for name in names),
     ]
 
 

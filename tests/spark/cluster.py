@@ -99,8 +99,13 @@ class Cluster:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
 
+    @property
+    def processes(self) -> list[subprocess.Popen[bytes]]:
+        """Of the cluster, each with those that it began in a group of its own."""
+        return [*self._others, *self.workers]
+
     def stop(self) -> None:
-        for process in reversed([*self._others, *self.workers]):
+        for process in reversed(self.processes):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

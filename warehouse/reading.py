@@ -227,7 +227,7 @@ def _read(
     said_by = _of_another_form(reading, plan.head, received) or _by_another_department(reading, plan, department)
     if said_by is None:
         return reading
-    return replace(reading, fault=said_by, rows=readers.Reading(reading.format).rows)
+    return replace(reading, fault=said_by, rows=readers.NO_ROWS)
 
 
 def revision_on(head: PlanHead, day: dt.date) -> int:
@@ -289,5 +289,5 @@ def _with_months(rows: pl.DataFrame, plan: Plan, received_at: int, submission: s
             month=pl.when(month.is_between(pl.lit(first), pl.lit(last))).then(month).otherwise(pl.lit(nearest)),
             submission=pl.lit(submission),
         )
-        .collect()
+        .collect(engine="in-memory")  # of a file of some hundred rows, in two thirds of the time
     )

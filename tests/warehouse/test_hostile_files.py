@@ -419,9 +419,9 @@ def test_a_reading_killed_from_outside_is_tried_once_more_and_never_held_against
     box: Box, limits: Callable[..., None]
 ) -> None:
     limits()
-    big = pages(1500)
+    big = pages(4000)
     with killing(1) as killed:
-        assert box.read(**{"a.csv": big, "b.csv": LINES.encode()}) == {"a.csv": (None, None, 1500, 1), "b.csv": GOOD}
+        assert box.read(**{"a.csv": big, "b.csv": LINES.encode()}) == {"a.csv": (None, None, 4000, 1), "b.csv": GOOD}
     assert len(killed) == 1
     apart.close()
     with killing(2) as killed:
@@ -430,7 +430,7 @@ def test_a_reading_killed_from_outside_is_tried_once_more_and_never_held_against
     rule, said, rows, entered = found["c.csv"]
     assert (rule, rows, entered) == ("S07", 0, 0)
     assert "SIGKILL" in said
-    assert box.read()["c.csv"] == (None, None, 1500, 1)  # the next night
+    assert box.read()["c.csv"] == (None, None, 4000, 1)  # the next night
 
 
 @pytest.mark.slow

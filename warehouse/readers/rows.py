@@ -63,6 +63,8 @@ SHOWN_DIGITS = 15  # of a number, as spreadsheets show it: 0.30000000000000004 i
 TEXT_LENGTH = 120  # characters of what was passed over
 PASSED_LIMIT = 1000  # of what was passed over in a file
 
+NO_ROWS = pl.DataFrame(schema=ROWS)
+
 Why = Literal["total", "note", "hidden sheet", "no header"]
 
 
@@ -78,7 +80,7 @@ class PassedOver:
 
 @dataclass
 class Table:
-    rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROWS))
+    rows: pl.DataFrame = field(default_factory=NO_ROWS.clone)
     has_figure: bool = False
     synthetic: bool = False
     named_departments: tuple[str, ...] = ()  # as they stand in a banner, a note or a column
@@ -209,7 +211,7 @@ def _rows(sheet: Sheet, part: _Part, units: list[tuple[int, str]]) -> tuple[pl.D
     grid.columns = columns = [letters(n) for n in range(grid.width)]  # a record's fields may have any names
     used = [c for c in columns if grid[c].null_count() < grid.height]
     if not used:
-        return pl.DataFrame(schema=ROWS), [], []
+        return NO_ROWS, [], []
     across = {
         columns[n]: column
         for n, cell in enumerate(part.header)

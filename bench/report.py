@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.stages import environment
+from warehouse.store import discard
 
 HERE = Path(__file__).parent
 OUT = HERE / "out"
@@ -34,9 +34,10 @@ def child(module: str, *arguments: object, python: Path | str = sys.executable) 
 
 
 def remove(folder: Path) -> None:
+    """A folder or a file, and what is in it."""
     if folder.exists():
         subprocess.run(["chmod", "-R", "u+w", folder], check=True)  # releases are read-only
-        shutil.rmtree(folder)
+        discard(folder)
 
 
 def total(run: dict[str, Any], stages: Sequence[str], clock: str = "wall") -> float:

@@ -14,6 +14,7 @@ def draw(times: dict[str, list[tuple[int, float | None]]]) -> None:
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "benchmark"  # the same figures, the same file
     import matplotlib.pyplot as plt
+    from matplotlib.patches import Patch
 
     sizes = sorted({rows for side in times.values() for rows, _ in side})
     figure, axis = plt.subplots(figsize=(8, 0.8 + 0.25 * len(sizes) * len(times)), layout="constrained")
@@ -25,9 +26,7 @@ def draw(times: dict[str, list[tuple[int, float | None]]]) -> None:
             ratio = dict(side)[size]
             y = place + (n - (len(sizes) - 1) / 2) * high
             if ratio is not None:
-                axis.barh(
-                    y, ratio - 1, left=1, height=0.9 * high, color=f"C{n}", label=None if place else f"{size:,} rows"
-                )
+                axis.barh(y, ratio - 1, left=1, height=0.9 * high, color=f"C{n}")
             axis.annotate("failed" if ratio is None else f"{ratio:.2g} x", (max(ratio or 1, 1), y), (3, 0),
                           textcoords="offset points", va="center", fontsize=8)  # fmt: skip
     axis.set_xscale("log")
@@ -41,6 +40,7 @@ def draw(times: dict[str, list[tuple[int, float | None]]]) -> None:
     axis.invert_yaxis()
     axis.set_xlabel("seconds of a whole night, in times of Wallchart's")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(fontsize=8, frameon=False)
+    of_size = [Patch(color=f"C{n}", label=f"{size:,} rows") for n, size in enumerate(sizes)]
+    axis.legend(handles=of_size, fontsize=8, frameon=False)
     figure.savefig(IMAGE, metadata={"Date": None})
     plt.close(figure)

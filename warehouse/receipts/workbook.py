@@ -29,6 +29,7 @@ COVER = (20, 62, 26, 26, 44)  # widths of columns, in characters
 FINDINGS = (11, 28, 24, 34, 22, 22, 40, 40)
 OWED = (14, 34, 30, 14, 12, 20, 34)
 CELL = 32_000  # characters; Excel's limit is 32,767
+WIDE = re.compile("[\u2e80-\U0010ffff]")  # characters of twice the width
 OWN = ("回执", "问题", "待报")
 FONT = {"font_name": "Microsoft YaHei", "font_size": 10, "valign": "top"}
 STYLES: dict[str, dict[str, Any]] = {
@@ -304,4 +305,4 @@ def _lines(text: str, width: int) -> int:
 
 
 def _width(text: str) -> int:
-    return sum(2 if ord(c) > 0x2E7F else 1 for c in text)
+    return len(text) if text.isascii() else len(text) + len(WIDE.findall(text))

@@ -107,7 +107,9 @@ def _wide(plan: Plan, rows: int, months: int) -> Plan:
     }
     lead = plan.policy.lead_department
     seconds = {i.indicator: ["statistics"] for i in plan.indicators[::12] if lead[i.indicator] != "statistics"}
-    seconds |= plan.policy.co_reporters
+    seconds |= {
+        c: more for c, others in plan.policy.co_reporters.items() if (more := [d for d in others if d != lead[c]])
+    }
     wide = [i.indicator for i in plan.indicators if i.indicator not in adding]
     series = len(wide) + sum(c in seconds for c in wide)
     fixed = ADDING * (len(adding) + sum(c in seconds for c in adding))

@@ -122,15 +122,15 @@ def _slope(small: dict[str, Any], large: dict[str, Any]) -> list[dict[str, str]]
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m bench.spark", description=__doc__)
-    arguments.add_argument("rows", nargs="*", type=int, default=[300_000, 3_000_000])
-    arguments.add_argument("--memory", default="2g", help="of an executor")
+    arguments.add_argument("rows", nargs="*", type=int, default=[300_000, 1_000_000])
+    arguments.add_argument("--memory", default="2g", help="of an executor, and of the server")
     arguments.add_argument("--note", default="", help="a remark to stand with the results")
     arguments.add_argument("--record", action="store_true", help="add the tables to bench/RESULTS.md")
     chosen = arguments.parse_args()
     head = machine(chosen.note)
     with (
         tempfile.TemporaryDirectory(prefix="wallchart-spark-") as folder,
-        started(Path(folder), chosen.memory) as cluster,
+        started(Path(folder), chosen.memory, chosen.memory) as cluster,
     ):
         results = [compared(rows, cluster) for rows in chosen.rows]
     lines = listed("By engine", [row for m in results for row in _rows(m)])

@@ -49,11 +49,12 @@ def distribution() -> Path:
 @dataclass
 class Cluster:
     """`url`: for WALLCHART_ENGINE. `master_ui`, `ui`: pages of the master, and of the application. An executor has
-    `memory`, and one core."""
+    `memory`, and one core; the server has `driver`."""
 
     home: Path
     folder: Path
     memory: str = "512m"
+    driver: str = "1g"
     url: str = ""
     ui: str = ""
     master_ui: str = ""
@@ -74,6 +75,7 @@ class Cluster:
             "spark.connect.grpc.binding.port": asked,
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.memory": self.driver,
             "spark.executor.memory": self.memory,
             "spark.sql.warehouse.dir": self.folder / "warehouse",
             "spark.sql.shuffle.partitions": 4,
@@ -136,8 +138,8 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def started(folder: Path, memory: str = "512m") -> Iterator[Cluster]:
-    cluster = Cluster(distribution(), folder, memory)
+def started(folder: Path, memory: str = "512m", driver: str = "1g") -> Iterator[Cluster]:
+    cluster = Cluster(distribution(), folder, memory, driver)
     try:
         cluster.start()
         yield cluster

@@ -34,9 +34,8 @@ from warehouse.visible import visible_name
 SECONDS = (60, 2)  # of CPU time for a file, and for each MiB of it
 PATIENCE = 4  # times that by the clock, on a machine that does other things besides
 MEMORY = 8 << 30  # bytes
-AT_ONCE = min(
-    (os.cpu_count() or 1) + 1, 4
-)  # files read beside one another: one's rows are taken over while others are read
+# files read beside one another; one more than cores, for this process takes over the rows of one while others are read
+AT_ONCE = min((os.cpu_count() or 1) + 1, 4)
 STARTED = 120  # seconds by the clock in which the process starts
 FROM_OUTSIDE = (
     signal.SIGKILL,
@@ -258,10 +257,8 @@ atexit.register(close)
 def _environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k in INHERITED or k.startswith(("PYTHON", "LC_", "LD_"))}
     # as many threads on every machine: what a file may take does not hang on how many cores there are
-    polars = {
-        "POLARS_MAX_THREADS": "2",
-        "POLARS_ENGINE_AFFINITY": "in-memory",
-    }  # the other engine takes longer to begin
+    # and the engine that begins at once: most files are small
+    polars = {"POLARS_MAX_THREADS": "2", "POLARS_ENGINE_AFFINITY": "in-memory"}
     return {**kept, "PYTHONPATH": str(Path(__file__).parents[2]), **polars}
 
 

@@ -18,8 +18,7 @@ def main(part: str, city: str, root: Path) -> None:
     with Stages() as stage:
         with stage("imports"):
             from bench.city import AS_OF, City
-            from warehouse import judge, landing, marts, reading, release
-            from warehouse.readers import apart
+            from warehouse import apart, judge, landing, marts, reading, release
         plan, store = City.said(city).plan(), Store(root / "data")
         if part != "refresh":
             with stage("land"):

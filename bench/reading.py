@@ -143,8 +143,7 @@ def small_files(files: int, root: Path) -> None:
     with Stages() as stage:
         with stage("imports"):
             from expectations.load import PLANS, load_plan
-            from warehouse import landing, reading
-            from warehouse.readers import apart
+            from warehouse import apart, landing, reading
             from warehouse.store import Store
         plan = load_plan(PLANS / "shenyang-2022")
         departments = [d.department for d in plan.departments]

@@ -22,9 +22,9 @@ import polars as pl
 from expectations.model import Plan, PlanHead
 from expectations.periods import period
 from expectations.template import mark_in
-from warehouse import readers
+from warehouse import apart, readers
 from warehouse.ledger import ledger
-from warehouse.readers import apart
+from warehouse.readers.apart import read
 from warehouse.store import Store, beside
 from warehouse.sums import sha256 as digest
 from warehouse.trouble import StoreError
@@ -222,7 +222,7 @@ def _read(
     if size > SIZE_LIMIT:
         fault = readers.FileFault("S07", found=f"{size:,} bytes", expected=f"≤ {SIZE_LIMIT:,} bytes")
         return readers.Reading("unknown", fault=fault)
-    reading = apart.read(store.object(sha256), path.rpartition("/")[2], store.rows)
+    reading = read(store.object(sha256), path.rpartition("/")[2], store.rows)
     received = dt.datetime.fromtimestamp(received_at / 1e6, ZoneInfo(plan.head.timezone)).date()
     said_by = _of_another_form(reading, plan.head, received) or _by_another_department(reading, plan, department)
     if said_by is None:

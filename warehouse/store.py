@@ -198,8 +198,15 @@ def holder(lock: Path) -> str:
 
 def write_whole(path: Path, content: bytes) -> None:
     """The file with all its content or not at all, whatever kills the process."""
-    with beside(path) as part, open(part, "wb") as stream:
+    with writing_whole(path) as stream:
         stream.write(content)
+
+
+@contextlib.contextmanager
+def writing_whole(path: Path) -> Iterator[IO[bytes]]:
+    """An open file whose content is at `path` when it is closed, whole, whatever kills the process."""
+    with beside(path) as part, open(part, "wb") as stream:
+        yield stream
         stream.flush()
         os.fsync(stream.fileno())
 

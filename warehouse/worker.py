@@ -1,24 +1,27 @@
-"""The process that reads what came from outside (`python -m warehouse.worker LINK PARENT MEMORY`), begun by `readers.apart`.
+"""The process that opens what came from outside (`python -m warehouse.worker LINK PARENT MEMORY`), begun by `warehouse.apart`.
 
-It gives up what it does not need (memory, network, rights), then reads the files that it is handed, one after the other.
-Files come and rows go as open files: it needs to open none itself. Not in `readers`, whose import starts the threads of
-Polars: only a process of one thread may leave its network.
+It gives up what it does not need (memory, network, rights), then takes the files that it is handed, one after the other: to
+read them, or to lay them out in a receipt. Files come, and rows and receipts go, as open files: it needs to open none itself.
+Polars is imported late, for it starts threads: only a process of one thread may leave its network.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import ctypes
 import math
 import os
+import pickle
 import resource
 import signal
 import socket
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import IO, Any
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
@@ -27,7 +30,7 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
 def main() -> None:
     link, parent, memory = map(int, sys.argv[1:])
     give_up(parent, memory)
-    from warehouse.readers.apart import receive, send
+    from warehouse.apart import receive, send
 
     with socket.socket(fileno=link) as asked:
         send(asked, {})
@@ -35,9 +38,10 @@ def main() -> None:
             request, files = receive(asked)
             if request is None:
                 return
-            with os.fdopen(files[0], "rb") as source, os.fdopen(files[1], "wb") as rows:
+            with contextlib.ExitStack() as opened:
+                source, *into = [opened.enter_context(os.fdopen(f, "wb" if n else "rb")) for n, f in enumerate(files)]
                 _until(request["seconds"])
-                send(asked, answer(source, rows, request["name"]))
+                send(asked, answer(request, source, *into))
 
 
 def give_up(parent: int, memory: int) -> None:
@@ -63,27 +67,45 @@ def _until(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
 
 
-def answer(source: Any, rows: Any, name: str) -> dict[str, Any]:
-    """What a file is and says, without its rows: those go to the file `rows`."""
-    import polars as pl
-
-    from warehouse import readers
-
+def answer(request: dict[str, Any], source: IO[bytes], *into: IO[bytes]) -> dict[str, Any]:
+    """What is asked of the file `source`; `into` goes what is too long to say."""
+    work = _read if "read" in request else _laid_out
     try:
-        reading = readers.read(source.read(), name)
+        return work(request, source, *into)
     except MemoryError:
         return {"no memory": True}
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException:  # noqa: BLE001 - a mistake of ours, or a panic of a library: told, and the next file is read
-        return {"broke": traceback.format_exc()[-4000:]}
-    fault = reading.fault
-    try:
-        if reading.rows.height:
-            reading.rows.write_ipc_stream(rows)
-            rows.flush()
-    except (OSError, pl.exceptions.PolarsError) as e:  # a full disk
+    except NotWritten as e:  # a full disk
         return {"not written": str(e)}
+    except BaseException:  # noqa: BLE001 - a mistake of ours, or a panic of a library: told, and the next file is taken
+        return {"broke": traceback.format_exc()[-4000:]}
+
+
+class NotWritten(Exception):
+    """What is handed over does not go into its file."""
+
+
+@contextlib.contextmanager
+def _writing(into: IO[bytes]) -> Iterator[None]:
+    import polars as pl
+
+    try:
+        yield
+        into.flush()
+    except (OSError, pl.exceptions.PolarsError) as e:
+        raise NotWritten(e) from e
+
+
+def _read(request: dict[str, Any], source: IO[bytes], into: IO[bytes]) -> dict[str, Any]:
+    """What a file is and says; its rows go `into`."""
+    from warehouse import readers
+
+    reading = readers.read(source.read(), request["read"])
+    fault = reading.fault
+    if reading.rows.height:
+        with _writing(into):
+            reading.rows.write_ipc_stream(into)
     return {
         "format": reading.format,
         "height": reading.rows.height,
@@ -101,6 +123,20 @@ def answer(source: Any, rows: Any, name: str) -> dict[str, Any]:
             "row": fault.row,
         },
     }
+
+
+def _laid_out(request: dict[str, Any], source: IO[bytes], book: IO[bytes], html: IO[bytes]) -> dict[str, Any]:
+    """The receipt for a file: `book` and `html`."""
+    from warehouse.receipts.grids import original
+    from warehouse.receipts.page import page
+    from warehouse.receipts.workbook import workbook
+
+    said = pickle.loads(base64.b64decode(request["answer"]))  # noqa: S301 - of the process that began this one
+    found = original(source.read(), said.format, said.listed, request["first_month"])
+    for into, content in (book, workbook(said, found)), (html, page(said, found)):
+        with _writing(into):
+            into.write(content)
+    return {}
 
 
 if __name__ == "__main__":

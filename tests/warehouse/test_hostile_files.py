@@ -27,10 +27,11 @@ import xlwt
 from expectations.model import Plan
 from fuzz.targets import CASES, TARGETS
 from tests.night import NOW, Night, long_csv, send
-from warehouse import receipts
+from warehouse import apart, receipts
 from warehouse.landing import land
 from warehouse.ledger import ledger
-from warehouse.readers import Reading, apart, read
+from warehouse.readers import Reading, read
+from warehouse.readers.apart import read as read_apart
 from warehouse.reading import read_landed
 from warehouse.store import Store
 
@@ -346,7 +347,7 @@ def test_what_is_read_apart_is_what_is_read_here_and_by_one_process(tmp_path: Pa
     for name, content in files.items():
         here = read(content, name)
         with file_of(content, tmp_path) as path:
-            there = apart.read(path, name, tmp_path)
+            there = read_apart(path, name, tmp_path)
         assert by(there) == by(here)
         assert there.rows.equals(here.rows)
         seen |= {p.pid for p in processes()}
@@ -360,7 +361,7 @@ def test_the_process_that_reads_has_no_secrets_no_network_and_is_the_first_to_go
     monkeypatch.setenv("WALLCHART_CREDENTIAL_PLATFORM_TOKEN", "canary")
     limits()
     with file_of(LINES.encode(), tmp_path) as path:
-        apart.read(path, "a.csv", tmp_path)
+        read_apart(path, "a.csv", tmp_path)
     [process] = processes()
     assert "canary" not in Path(f"/proc/{process.pid}/environ").read_text("utf-8", "replace")
     assert Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip() == "1000"
@@ -460,7 +461,7 @@ def test_a_cell_of_a_gigabyte_is_returned_within_the_limits(
     tmp_path: Path, name: str, content: Callable[[], bytes], said: str
 ) -> None:
     with file_of(content(), tmp_path) as path:
-        fault = apart.read(path, name, tmp_path).fault
+        fault = read_apart(path, name, tmp_path).fault
     assert fault is not None
     assert (fault.rule, fault.found) == ("S07", said)
 

@@ -6,31 +6,32 @@ receipt is never changed: another judgement of the same submission is another re
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import hashlib
 import json
+import os
+import pickle
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from expectations.model import Plan
-from warehouse import marts
+from warehouse import apart, marts
 from warehouse.receipts.answers import Answer, Wanted, answers, open_marts
-from warehouse.receipts.grids import original
-from warehouse.receipts.page import page
-from warehouse.receipts.workbook import workbook
 from warehouse.sources import Credentials, Passing, Source, SourceError, open_source, shown, told
 from warehouse.sources import deliver as put
-from warehouse.store import Store, connect, write_whole
+from warehouse.store import Store, connect, writing_whole
 from warehouse.trouble import StoreError, sqlite_damage, sqlite_whole
 from warehouse.version import JUDGING, code_version
-from warehouse.visible import UNSEEN
+from warehouse.visible import UNSEEN, visible_name
 
 AT_A_TIME = 200  # submissions whose findings are held in memory, and whose receipts are entered together
 NAME_BYTES = 120  # of the submission's own name in a receipt's
@@ -133,27 +134,28 @@ def make(store: Store, plan: Plan, progress: Progress = lambda _: None) -> Made:
         }  # fmt: skip
         made: list[tuple[str, str, str, str, int, str]] = []
         failed: dict[str, Exception] = {}
-        for start in range(0, len(due), AT_A_TIME):
-            some = due[start : start + AT_A_TIME]
-            wanted = [
-                Wanted(j["submission"], _number(j, j["receipts"]), because(last.get(j["submission"]), j | now))
-                for j in some
-            ]  # fmt: skip
-            entered = []
-            for answer, j in zip(answers(con, wanted, as_of), some, strict=True):
-                try:
-                    _keep(store, plan, answer)
-                except Exception as e:  # noqa: BLE001 - one submission must not cost the others their receipts: raised below
-                    failed[answer.path] = e
-                    continue
-                entered.append(_entry(answer, j, now))
-                findings = sum(g.count for g in answer.groups)
-                why = "; ".join(en for _, en in answer.because)
-                made.append((answer.number, answer.department, answer.path, answer.status, findings, why))
-            with register(store) as db:
-                columns = ", ".join(f":{c}" for c in ENTERED)
-                db.executemany(f"insert into receipt ({', '.join(ENTERED)}) values ({columns})", entered)
-            progress(f"made {min(start + AT_A_TIME, len(due)):,} of {len(due):,} receipts")
+        keep = partial(_kept, store, plan)
+        with apart.side_by_side() as threads:
+            for start in range(0, len(due), AT_A_TIME):
+                some = due[start : start + AT_A_TIME]
+                wanted = [
+                    Wanted(j["submission"], _number(j, j["receipts"]), because(last.get(j["submission"]), j | now))
+                    for j in some
+                ]  # fmt: skip
+                entered = []
+                found = answers(con, wanted, as_of)
+                for answer, j, wrong in zip(found, some, threads.map(keep, found), strict=True):
+                    if wrong is not None:
+                        failed[answer.path] = wrong
+                        continue
+                    entered.append(_entry(answer, j, now))
+                    findings = sum(g.count for g in answer.groups)
+                    why = "; ".join(en for _, en in answer.because)
+                    made.append((answer.number, answer.department, answer.path, answer.status, findings, why))
+                with register(store) as db:
+                    columns = ", ".join(f":{c}" for c in ENTERED)
+                    db.executemany(f"insert into receipt ({', '.join(ENTERED)}) values ({columns})", entered)
+                progress(f"made {min(start + AT_A_TIME, len(due)):,} of {len(due):,} receipts")
         if failed:
             raise ReceiptError(
                 f"{len(failed)} receipts could not be made, the first for {next(iter(failed))}"
@@ -213,18 +215,32 @@ def _number(judged: dict[str, Any], earlier: int) -> str:
     return f"{judged['submission']}-{check}"
 
 
-def _keep(store: Store, plan: Plan, answer: Answer) -> None:
-    if answer.format != "unknown" and (wrong := store.damage(answer.sha256)):
-        raise StoreError(f"{wrong}: `wallchart check` has it fetched again")
-    raw = store.object(answer.sha256)
-    content = raw.read_bytes() if answer.format != "unknown" else b""
-    found = original(content, answer.format, answer.listed, plan.head.starts.month)
-    for path, written in zip(
-        files_of(store, answer.department, answer.submission, answer.number),
-        (workbook(answer, found), page(answer, found)),
-        strict=True,
-    ):
-        write_whole(path, written)
+def _kept(store: Store, plan: Plan, answer: Answer) -> Exception | None:
+    """Lays the receipt out, in a process that can be killed, for it opens the file once more; why it could not be."""
+    unknown = answer.format == "unknown"  # its bytes are not laid out
+    request = {
+        "answer": base64.b64encode(pickle.dumps(answer)).decode(),
+        "first_month": plan.head.starts.month,
+    }
+
+    def work(process: apart.Process) -> None:
+        with ExitStack() as opened:
+            source = opened.enter_context(open(os.devnull if unknown else store.object(answer.sha256), "rb"))
+            kept = files_of(store, answer.department, answer.submission, answer.number)
+            parts = [opened.enter_context(writing_whole(path)) for path in kept]
+            said = process.ask(request, source, *parts)
+            if "not written" in said:
+                raise OSError(f"{kept[0].parent}: {said['not written']}")
+            if "broke" in said:
+                raise RuntimeError(said["broke"])
+
+    try:
+        if not unknown and (wrong := store.damage(answer.sha256)):
+            raise StoreError(f"{wrong}: `wallchart check` has it fetched again")
+        apart.tried(work, visible_name(answer.path))
+    except Exception as e:  # noqa: BLE001 - one submission must not cost the others their receipts: raised when they have theirs
+        return e
+    return None
 
 
 def _entry(answer: Answer, judged: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:

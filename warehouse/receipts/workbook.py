@@ -11,6 +11,7 @@ import datetime as dt
 import io
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import xlsxwriter
@@ -299,6 +300,7 @@ def _owed(w: _Writer, sheet: Worksheet, a: Answer) -> None:
         w.text(sheet, row + 1, 0, "没有待报的数据。Nothing is owed.")
 
 
+@lru_cache(4096)  # what is owed stands in every receipt of a department
 def _lines(text: str, width: int) -> int:
     """Lines that a text takes in a column so many characters wide, on the safe side, and at most 20."""
     return min(20, sum(max(1, -(-_width(line) // max(1, width - 2))) for line in text.split("\n")))

@@ -6,13 +6,14 @@ import dagster as dg
 import polars as pl
 
 from assets.shown import table
-from expectations.agreement import disagreements
 from expectations.compiled import compiled
 from expectations.coverage import coverage
 from expectations.lint import lint
 from expectations.load import misplaced_clauses
 from expectations.model import Plan
 from expectations.workdays import unknown_years
+from warehouse.agreed import read_otherwise
+from warehouse.store import Store
 
 LINT = ["code", "state", "zh", "en"]
 
@@ -49,7 +50,9 @@ LINT = ["code", "state", "zh", "en"]
         ),
     ],
 )
-def plan(compiled_plan: dg.ResourceParam[Plan], plan_text: dg.ResourceParam[Path]) -> dg.MaterializeResult:
+def plan(
+    store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[Plan], plan_text: dg.ResourceParam[Path]
+) -> dg.MaterializeResult:
     tables = compiled(compiled_plan)
     by_capability = (
         tables["target"]
@@ -63,7 +66,7 @@ def plan(compiled_plan: dg.ResourceParam[Plan], plan_text: dg.ResourceParam[Path
     covered = (
         coverage([*compiled_plan.targets, *compiled_plan.superseded], compiled_plan.numerals, text) if at_hand else None
     )
-    apart = disagreements(compiled_plan, text) if at_hand else []
+    apart = read_otherwise(store, compiled_plan, text) if at_hand else []
     found, years = lint(compiled_plan), unknown_years(compiled_plan)
     absent = f"not at hand ({plan_text}): not checked"
     return dg.MaterializeResult(

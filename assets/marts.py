@@ -165,7 +165,7 @@ def made_marts(
             "Data Docs": dg.MetadataValue.path(store.gx / "site" / "index.html"),
         },
     )
-    tried = rulebook.tried()
+    tried = rulebook.known(store)
     idle = tried.filter(~pl.col("works"))
     yield dg.AssetCheckResult(
         asset_key=["mart", "rule"],

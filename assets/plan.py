@@ -1,18 +1,20 @@
 """The plan, compiled: what was promised, as the tables that everything else is judged by."""
 
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
 from assets.shown import table
+from expectations.agreement import disagreements
 from expectations.compiled import compiled
 from expectations.coverage import coverage
 from expectations.lint import lint
 from expectations.load import misplaced_clauses
 from expectations.model import Plan
 from expectations.workdays import unknown_years
-from warehouse.agreed import read_otherwise
+from warehouse.remembered import remembered
 from warehouse.store import Store
 
 LINT = ["code", "state", "zh", "en"]
@@ -118,3 +120,8 @@ def plan(
             ),
         ],
     )
+
+
+def read_otherwise(store: Store, plan: Plan, text: str) -> list[str]:
+    """`disagreements`. To parse the clauses anew would take a twelfth of a night with nothing new."""
+    return remembered(store, "read_otherwise", f"{plan.digest} {text}", partial(disagreements, plan, text))

@@ -80,6 +80,8 @@ def own_source(data: Path) -> str:
 
 def settings() -> Settings:
     data = Path(os.environ.get("WALLCHART_DATA") or ROOT / "data").absolute()
+    if "?" in str(data):  # DuckDB takes what follows for options of the file
+        raise SettingsError(f"the data folder {data} has a ? in its path: set WALLCHART_DATA to one without")
     named = os.environ.get("WALLCHART_PLAN") or "shenyang-2022"
     folder = Path(named) if Path(named).is_dir() else PLANS / named
     sources = (os.environ.get("WALLCHART_SOURCES") or own_source(data)).split()

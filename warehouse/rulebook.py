@@ -9,7 +9,6 @@ import base64
 import datetime as dt
 import os
 import tempfile
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from expectations.rules import RULES
 from warehouse import judge, marts
 from warehouse.landing import land
 from warehouse.reading import read_landed
+from warehouse.remembered import remembered
 from warehouse.store import Store
 
 FOLDER = Path(str(files("expectations") / "rulebook"))
@@ -37,7 +37,20 @@ def cases() -> dict[str, Any]:
     return dict(yaml.load(text, Loader=yaml.CSafeLoader))  # type: ignore[no-untyped-call]
 
 
-@cache  # of the code as this process loaded it: a night tries the rules once, however often it makes the marts
+def known(store: Store) -> pl.DataFrame:
+    """`tried`, as this program was found by its last trial: the files are judged again where the program, a library or they
+    themselves have changed, in another week, since machines change too, and every time while a rule does not work."""
+    week = dt.datetime.now(dt.UTC).isocalendar()[:2]
+    of = [week, *(file.read_bytes() for file in sorted(FOLDER.rglob("*.yaml")))]
+    found = remembered(
+        store, "rulebook", repr(of), lambda: tried().to_dicts(), lambda rules: all(r["works"] for r in rules)
+    )
+    return pl.DataFrame(found, schema=SCHEMA)
+
+
+SCHEMA = {"rule": pl.String, "breaking": pl.String, "keeping": pl.String, "works": pl.Boolean}
+
+
 def tried() -> pl.DataFrame:
     """rule, breaking (what the rule said of the files that break it: found, or silent), keeping (silent, or found),
     works (found there and silent here). Two small nights in a temporary folder."""
@@ -49,8 +62,7 @@ def tried() -> pl.DataFrame:
             case = told.get(code, {})
             breaking, keeping = (_says(code, case, side, found[side]) for side in ("breaks", "keeps"))
             rows.append((code, breaking, keeping, breaking == "found" and keeping == "silent"))
-    schema = {"rule": pl.String, "breaking": pl.String, "keeping": pl.String, "works": pl.Boolean}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 def _found(plan: Plan, told: dict[str, Any], side: str) -> set[tuple[str, str]]:

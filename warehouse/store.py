@@ -89,6 +89,10 @@ class Store:
         return self.root / "reports"
 
     @property
+    def remembered(self) -> Path:
+        return self.root / "remembered"
+
+    @property
     def gx(self) -> Path:
         return self.root / "gx"
 

@@ -144,9 +144,9 @@ def make(store: Store, plan: Plan, progress: Progress = lambda _: None) -> Made:
                 ]  # fmt: skip
                 entered = []
                 found = answers(con, wanted, as_of)
-                for answer, j, wrong in zip(found, some, threads.map(keep, found), strict=True):
-                    if wrong is not None:
-                        failed[answer.path] = wrong
+                for answer, j, failure in zip(found, some, threads.map(keep, found), strict=True):
+                    if failure is not None:
+                        failed[answer.path] = failure
                         continue
                     entered.append(_entry(answer, j, now))
                     findings = sum(g.count for g in answer.groups)

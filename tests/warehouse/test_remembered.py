@@ -1,13 +1,13 @@
-"""How the plan is read, kept between nights."""
+"""What is worked out once, kept between nights."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from assets.plan import read_otherwise
 from expectations.agreement import disagreements
 from expectations.load import PLANS, load_plan
 from tests.expectations.test_agreement import TEXT, needs_text
-from warehouse.agreed import read_otherwise
 from warehouse.store import Store
 
 
@@ -18,6 +18,6 @@ def test_what_was_read_otherwise_is_said_every_night_and_of_the_text_as_it_is_no
     assert len(disagreements(plan, slipped)) == 1
     for now in (text, text, slipped, slipped, text):
         assert read_otherwise(store, plan, now) == disagreements(plan, now)
-    [kept] = (tmp_path / "plan").iterdir()
+    [kept] = (tmp_path / "remembered").iterdir()
     kept.write_bytes(kept.read_bytes()[:-9])  # the disk lost its end
     assert read_otherwise(store, plan, slipped) == disagreements(plan, slipped)

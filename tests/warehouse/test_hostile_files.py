@@ -435,6 +435,25 @@ def test_a_reading_killed_from_outside_is_tried_once_more_and_never_held_against
 
 
 @pytest.mark.slow
+def test_a_receipt_whose_process_is_killed_from_outside_is_laid_out_once_more(
+    night: Callable[..., Night], plan: Plan, limits: Callable[..., None]
+) -> None:
+    wide = [
+        ["指标编码", "报告期", "数值", *("说明",) * 25],
+        *(["deposits", "2022-12", n, *("x" * 25)] for n in range(1999)),
+    ]
+    done = night({f"science/{n}.xlsx": workbook(wide, sheet=f"表{n}") for n in range(9)})
+    limits()
+    with killing(1) as killed:
+        made = receipts.make(done.store, plan)
+    assert len(killed) == 1
+    assert made.new.height == 9
+    assert all(len(list(done.store.receipts.rglob(f"*.{kind}"))) == 9 for kind in ("xlsx", "html"))
+    assert list(done.store.receipts.rglob("*.tmp")) == []
+    assert processes() == []
+
+
+@pytest.mark.slow
 def test_a_process_that_reads_dies_with_the_one_that_asked(tmp_path: Path) -> None:
     path = tmp_path / "object"
     path.write_bytes(pages(20_000))

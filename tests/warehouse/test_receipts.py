@@ -28,6 +28,7 @@ from warehouse.receipts.page import page
 from warehouse.receipts.words import basis
 from warehouse.receipts.workbook import FORMULA, workbook
 from warehouse.store import connect
+from warehouse.trouble import StoreError
 from warehouse.visible import visible
 
 LATER = dt.datetime(2023, 1, 12, 9, tzinfo=SHANGHAI)
@@ -164,6 +165,18 @@ def test_the_same_judgement_makes_no_other_receipt_and_the_same_inputs_the_same_
         assert receipt["number"] == before[path]["number"]
         assert receipt["xlsx"].read_bytes() == before[path]["xlsx"].read_bytes()
         assert receipt["html"].read_bytes() == before[path]["html"].read_bytes()
+
+
+def test_a_submission_whose_bytes_are_gone_costs_no_other_its_receipt(night: Callable[..., Night], plan: Plan) -> None:
+    done = night({f"{BOX}/{n}.csv": long_csv(["deposits", "", f"2022-{n:02}", "", 20000 + n]) for n in (10, 11, 12)})
+    gone = done.store.object(done.one("select sha256 from submission where path like '%11.csv'")["sha256"])
+    kept = gone.rename(gone.with_suffix(".kept"))
+    with pytest.raises(StoreError, match=rf"^no receipt for {BOX}/11.csv: .+ is missing. `wallchart check`"):
+        receipts.make(done.store, plan)
+    assert set(answered(done)) == {f"{BOX}/10.csv", f"{BOX}/12.csv"}
+    kept.rename(gone)
+    assert receipts.make(done.store, plan).new["path"].to_list() == [f"{BOX}/11.csv"]
+    assert answered(done)[f"{BOX}/11.csv"]["html"].stat().st_size > 0
 
 
 def test_a_receipt_says_which_figures_are_new_revised_or_unchanged_and_what_replaced_what(

@@ -236,7 +236,7 @@ def _kept(store: Store, plan: Plan, answer: Answer) -> Exception | None:
 
     try:
         if not unknown and (wrong := store.damage(answer.sha256)):
-            raise StoreError(f"{wrong}: `wallchart check` has it fetched again")
+            raise StoreError(f"no receipt for {answer.path}: {wrong}. `wallchart check` has it fetched again")
         apart.tried(work, visible_name(answer.path))
     except Exception as e:  # noqa: BLE001 - one submission must not cost the others their receipts: raised when they have theirs
         return e

@@ -216,7 +216,7 @@ def write_years(plan: Plan, root: Path) -> int:
     and the plan's tables as Parquet under `root/plan` for the script. Returns the rows written."""
     (root / "plan").mkdir(parents=True)
     for name, table in compiled(plan).items():
-        table.write_parquet(root / "plan" / f"{name}.parquet")
+        table.cast({pl.Enum: pl.String}).write_parquet(root / "plan" / f"{name}.parquet")
     _units().write_parquet(root / "plan" / "unit.parquet")
     zone = ZoneInfo(plan.head.timezone)
     sent: dict[str, list[int]] = {}

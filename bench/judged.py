@@ -182,7 +182,7 @@ def _years_before(instant: int, back: int) -> int:
 def _given(store: Store, plan: Plan, folder: Path) -> None:
     """The plan's tables and what the ledger says, as Parquet for the script."""
     for name, table in compiled(plan).items():
-        table.write_parquet(folder / f"{name}.parquet")
+        table.cast({pl.Enum: pl.String}).write_parquet(folder / f"{name}.parquet")
     with ledger(store) as db:
         for name, query in FROM_LEDGER.items():
             table = pl.read_database(query, db, infer_schema_length=None, schema_overrides=TYPES)

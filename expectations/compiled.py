@@ -34,7 +34,7 @@ _latest: tuple[Plan, dict[str, pl.DataFrame]] | None = None
 
 def compiled(plan: Plan) -> dict[str, pl.DataFrame]:
     """Tables by name: plan, capability, department, department_name, area, indicator, indicator_name, indicator_area, measure, period,
-    target, target_version, trajectory, obligation, reminder_from, plausible, published, baseline, indicator_reporter, identity, plausible_points, threshold, pace, score_rule, score_weight,
+    target, target_version, trajectory, obligation, due_line, reminder_from, plausible, published, baseline, indicator_reporter, identity, plausible_points, threshold, pace, score_rule, score_weight,
     index_dimension, rule.
 
     A night asks for the same plan several times and the obligations of many areas are millions: the latest is remembered.
@@ -57,6 +57,7 @@ def _compiled(plan: Plan) -> dict[str, pl.DataFrame]:
     versions = _target_version(plan, units)
     target = versions.filter(pl.col("valid_to").is_null()).drop("since", "valid_from", "valid_to")
     trajectory = _trajectory(plan, versions, periods)
+    obligation = owed.obligation(plan, indicator, indicator_area, periods, target)
     rule = plan.policy.plausible
     return {
         "plan": pl.DataFrame(
@@ -91,7 +92,8 @@ def _compiled(plan: Plan) -> dict[str, pl.DataFrame]:
         "target": target,
         "target_version": versions,
         "trajectory": trajectory,
-        "obligation": owed.obligation(plan, indicator, indicator_area, periods, target),
+        "obligation": obligation,
+        "due_line": owed.due_line(obligation),
         "reminder_from": owed.reminder_from(plan),
         "plausible": _plausible(plan, units, periods),
         "published": _figures(plan, [*plan.published, *plan.baselines], units),

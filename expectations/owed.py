@@ -22,7 +22,8 @@ INSTANT = pl.Datetime("us", "UTC")
 def obligation(
     plan: Plan, indicator: pl.DataFrame, indicator_area: pl.DataFrame, periods: pl.DataFrame, target: pl.DataFrame
 ) -> pl.DataFrame:
-    """department, indicator, area, period, period_end, due_at, due_basis, extended: what is owed, for the plan's own year.
+    """department, indicator, area, period, period_end, due_at, due_basis, extended: what is owed, for the plan's own year. Texts
+    are enums.
 
     An indicator of frequency `event` is owed for the period in which its target is due (of several the last one's day
     counts), any other for each of its periods. All that is worked out here is small; areas come by one join, on `key`:
@@ -59,21 +60,57 @@ def obligation(
             extended=pl.col("extended_at").is_not_null(),
         )
     )  # fmt: skip
-    lines = pl.Enum(due["due_basis"].unique().sort())  # a dozen of texts for millions of rows
-    due = due.with_columns(pl.col("due_basis").cast(lines))
+    # texts of few kinds in millions of rows: a city's, county by county, take a quarter of the memory so
     areas = pl.concat(
         [
             indicator_area.join(lead.filter(~is_event), on="indicator", how="semi"),
             dated.select("indicator", "area").unique(),
         ]
     )
-    return (  # in the order of department, indicator, area, period: the small tables are sorted, the joins keep it
+    kind = {
+        "department": _kinds(lead["department"]),
+        "indicator": _kinds(lead["indicator"]),
+        "area": _kinds(areas["area"]),
+        "key": _kinds(due["key"]),
+        "period": _kinds(due["period"]),
+        "due_basis": _kinds(due["due_basis"]),
+    }
+    lead, areas, due = (t.cast({c: k for c, k in kind.items() if c in t.columns}) for t in (lead, areas, due))
+    owing = (  # in the order of department, indicator, area, period: the small tables are sorted, the joins keep it
         lead.sort("department", "indicator")
         .join(areas.sort("area"), on="indicator", maintain_order="left_right")
-        .with_columns(key=pl.when(is_event).then(dated_key).otherwise("indicator"))
-        .join(due.sort("period"), on="key", maintain_order="left_right")
-        .select("department", "indicator", "area", "period", "period_end", "due_at", "due_basis", "extended")
+        .with_columns(
+            key=pl.when(is_event)
+            .then(pl.concat_str(pl.col("indicator", "area").cast(pl.String), separator=" "))
+            .otherwise(pl.col("indicator").cast(pl.String))
+            .cast(kind["key"], strict=False)
+        )
+        .select("department", "indicator", "area", "key")
     )
+    due = due.sort("period")
+    return pl.concat(  # department by department: a join of all at once holds it four times
+        part.join(due, on="key", maintain_order="left_right").drop("key")
+        for part in owing.partition_by("department", maintain_order=True) or [owing]
+    )
+
+
+def due_line(obligation: pl.DataFrame) -> pl.DataFrame:
+    """indicator, due_basis: by which lines of policy its figures are due."""
+    return (
+        obligation.lazy()
+        .select("indicator", "due_basis")
+        .unique()
+        .collect(engine="streaming")  # which does not hold all of them
+        .cast(pl.String)
+        .sort("indicator", "due_basis")
+        .group_by("indicator")
+        .agg(pl.col("due_basis").str.join("; "))
+    )
+
+
+def _kinds(texts: pl.Series) -> pl.Enum:
+    """The texts as a kind of their own, in their order."""
+    return pl.Enum(texts.unique().sort())
 
 
 def _due(plan: Plan) -> pl.DataFrame:

@@ -127,7 +127,9 @@ def _lines(store: Store, plan: Plan, asked: Period) -> pl.DataFrame:
     """A row a figure owed: its obligation, its indicator and area, and last_value, last_period, last_synthetic: the
     latest figure accepted from the department for a period that ends no later than the one asked for."""
     tables = compiled(plan)
-    owed = tables["obligation"].filter(pl.col("period_end").is_between(asked.start, asked.end))
+    owed = (
+        tables["obligation"].filter(pl.col("period_end").is_between(asked.start, asked.end)).cast({pl.Enum: pl.String})
+    )
     indicator = tables["indicator"].with_row_index("n_indicator")
     area = tables["area"].rename({"name_zh": "area_zh", "name_en": "area_en"}).with_row_index("n_area")
     return (

@@ -147,19 +147,11 @@ def _indicators(plan: Plan) -> pl.DataFrame:
             clause=pl.col("clause").str.slice(0, CLAUSE),
         )
     )  # fmt: skip
-    due = (
-        tables["obligation"]
-        .select("indicator", pl.col("due_basis").cast(pl.String))
-        .unique()
-        .sort("indicator", "due_basis")
-        .group_by("indicator")
-        .agg(pl.col("due_basis").str.join("; "))
-    )
     joined = (
         tables["indicator"]
         .join(tables["department"].select(lead_department="department", named="name_zh"), on="lead_department")
         .join(plausible, on="indicator", how="left", maintain_order="left")
-        .join(due, on="indicator", how="left", maintain_order="left")
+        .join(tables["due_line"], on="indicator", how="left", maintain_order="left")
     )
     part = pl.concat_str
     return joined.select(

@@ -1,5 +1,6 @@
 """The marts: each table that an analyst queries, made anew from the judged months and the plan, and their release."""
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -171,7 +172,12 @@ def made_marts(
         asset_key=["mart", "rule"],
         check_name="every_rule_still_works",
         passed=idle.is_empty(),
-        metadata={"rules tried": tried.height, "rules that do not work": table(idle), "health": table(made.health)},
+        metadata={
+            "rules tried": tried.height,
+            "tried at": dg.MetadataValue.timestamp(dt.datetime.fromisoformat(tried.item(0, "at"))),
+            "rules that do not work": table(idle),
+            "health": table(made.health),
+        },
     )
     yield dg.AssetCheckResult(
         asset_key=["mart", "progress"],

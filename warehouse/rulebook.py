@@ -38,14 +38,17 @@ def cases() -> dict[str, Any]:
 
 
 def known(store: Store) -> pl.DataFrame:
-    """`tried`, as this program was found by its last trial: the files are judged again where the program, a library or they
-    themselves have changed, in another week, since machines change too, and every time while a rule does not work."""
-    week = dt.datetime.now(dt.UTC).isocalendar()[:2]
+    """`tried`, and `at`: when. The files are judged again where the program, a library or they themselves have changed, in
+    another week, since machines change too, and every time while a rule does not work."""
+    now = dt.datetime.now(dt.UTC)
+    week = now.isocalendar()[:2]
     of = [week, *(file.read_bytes() for file in sorted(FOLDER.rglob("*.yaml")))]
-    found = remembered(
-        store, "rulebook", repr(of), lambda: tried().to_dicts(), lambda rules: all(r["works"] for r in rules)
-    )
-    return pl.DataFrame(found, schema=SCHEMA)
+
+    def work() -> list[dict[str, Any]]:
+        return tried().with_columns(at=pl.lit(now.isoformat(timespec="seconds"))).to_dicts()
+
+    found = remembered(store, "rulebook", repr(of), work, lambda rules: all(rule["works"] for rule in rules))
+    return pl.DataFrame(found, schema={**SCHEMA, "at": pl.String})
 
 
 SCHEMA = {"rule": pl.String, "breaking": pl.String, "keeping": pl.String, "works": pl.Boolean}

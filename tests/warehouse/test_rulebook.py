@@ -40,8 +40,9 @@ def test_rules_that_work_are_tried_again_where_program_or_files_changed(
 ) -> None:
     trials: list[int] = []
     monkeypatch.setattr(rulebook, "tried", lambda: trials.append(1) or tried)
-    assert_frame_equal(rulebook.known(Store(tmp_path)), tried)
-    assert_frame_equal(rulebook.known(Store(tmp_path)), tried)
+    first = rulebook.known(Store(tmp_path))
+    assert_frame_equal(first.drop("at"), tried)
+    assert_frame_equal(rulebook.known(Store(tmp_path)), first)
     assert len(trials) == 1
     with monkeypatch.context() as upgraded:
         upgraded.setattr("warehouse.remembered.version", lambda library: f"{library} another")

@@ -10,9 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
+import polars.selectors as cs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from expectations.load import load_plan
 from expectations.model import Plan
@@ -26,7 +30,7 @@ from warehouse import judge, landing, marts, reading, sums
 from warehouse.filings import withdraw
 from warehouse.ledger import ledger
 from warehouse.release import publish
-from warehouse.spark import EngineError
+from warehouse.spark import EngineError, session
 from warehouse.spark.marts import _parts
 from warehouse.store import Store, connect, files_sql
 
@@ -71,6 +75,30 @@ def test_the_sample_datas_marts_are_alike(samples: Store, clustered: tuple[Store
     assert all(took["seconds"] > 0 for took in made.took.values())
     assert any(took.get("tasks") for took in made.took.values())  # of the quick ones the server tells nothing
     assert not (store.spill / "handed_over").exists()
+
+
+def test_the_store_is_read_alike_by_duckdb_polars_and_spark(
+    cluster: Cluster, clustered: tuple[Store, marts.Made, list[str]]
+) -> None:
+    root = clustered[0].root
+    spark = session(cluster.url)
+    try:
+        for files in (
+            "months/*/row",
+            "months/*/observation",
+            "marts/observation.parquet/*",
+            "marts/obligation.parquet/*",
+        ):
+            pattern = str(root / f"{files}.parquet")
+            by_polars = pl.read_parquet(pattern)
+            others = duckdb.read_parquet(pattern).to_arrow_table(), spark.read.parquet(pattern).toArrow()
+            assert by_polars.height > 100
+            for other in others:
+                # a zone is how an instant is shown
+                alike = pl.DataFrame(other).with_columns(cs.datetime().dt.convert_time_zone("UTC"))
+                assert_frame_equal(alike, by_polars, check_row_order=False, check_exact=True)
+    finally:
+        spark.stop()
 
 
 def test_a_part_that_is_gone_or_changed_is_noticed(

@@ -124,7 +124,8 @@ def made_marts(
     compiled_plan: dg.ResourceParam[Plan],
     engine: dg.ResourceParam[str],
 ) -> Iterator[Any]:
-    made = marts.make(store, compiled_plan, now(context, store), context.log.info, engine)
+    as_of = now(context, store)
+    made = marts.make(store, compiled_plan, as_of, context.log.info, engine)
     by = {**made.by, **({"pages": dg.MetadataValue.url(made.by["pages"])} if "pages" in made.by else {})}
     pictured = _pictured(store)
     for name in marts.TABLES:
@@ -166,7 +167,7 @@ def made_marts(
             "Data Docs": dg.MetadataValue.path(store.gx / "site" / "index.html"),
         },
     )
-    tried = rulebook.known(store)
+    tried = rulebook.known(store, as_of)
     idle = tried.filter(~pl.col("works"))
     yield dg.AssetCheckResult(
         asset_key=["mart", "rule"],

@@ -37,12 +37,10 @@ def cases() -> dict[str, Any]:
     return dict(yaml.load(text, Loader=yaml.CSafeLoader))  # type: ignore[no-untyped-call]
 
 
-def known(store: Store) -> pl.DataFrame:
-    """`tried`, and `at`: when. The files are judged again where the program, a library or they themselves have changed, in
+def known(store: Store, now: dt.datetime) -> pl.DataFrame:
+    """`tried`, and `at`: when. `now`: UTC. The files are judged again where the program, a library or they themselves have changed, in
     another week, since machines change too, and every time while a rule does not work."""
-    now = dt.datetime.now(dt.UTC)
-    week = now.isocalendar()[:2]
-    of = [week, *(file.read_bytes() for file in sorted(FOLDER.rglob("*.yaml")))]
+    of = [now.isocalendar()[:2], *(file.read_bytes() for file in sorted(FOLDER.rglob("*.yaml")))]
 
     def work() -> list[dict[str, Any]]:
         return tried().with_columns(at=pl.lit(now.isoformat(timespec="seconds"))).to_dicts()

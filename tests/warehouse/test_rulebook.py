@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from polars.testing import assert_frame_equal
 from expectations.rules import RULES
 from warehouse import rulebook
 from warehouse.store import Store
+
+MONDAY = dt.datetime(2023, 4, 10, tzinfo=dt.UTC)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +34,8 @@ def test_a_rule_that_silently_stopped_working_is_seen(monkeypatch: pytest.Monkey
     store, idle = Store(tmp_path), pl.col("works").not_()
     with monkeypatch.context() as slipped:
         slipped.setattr(suites.ExpectShareOfItsParts, "broken", "false")
-        assert rulebook.known(store).filter(idle).select("rule", "breaking").rows() == [("Q04", "silent")]
-    assert rulebook.known(store).filter(idle).is_empty()  # mended: what did not work is tried again
+        assert rulebook.known(store, MONDAY).filter(idle).select("rule", "breaking").rows() == [("Q04", "silent")]
+    assert rulebook.known(store, MONDAY).filter(idle).is_empty()  # mended: what did not work is tried again
 
 
 def test_rules_that_work_are_tried_again_where_program_or_files_changed(
@@ -40,18 +43,21 @@ def test_rules_that_work_are_tried_again_where_program_or_files_changed(
 ) -> None:
     trials: list[int] = []
     monkeypatch.setattr(rulebook, "tried", lambda: trials.append(1) or tried)
-    first = rulebook.known(Store(tmp_path))
+    first = rulebook.known(Store(tmp_path), MONDAY)
     assert_frame_equal(first.drop("at"), tried)
-    assert_frame_equal(rulebook.known(Store(tmp_path)), first)
+    assert_frame_equal(rulebook.known(Store(tmp_path), MONDAY), first)
+    rulebook.known(Store(tmp_path), MONDAY + dt.timedelta(days=6))
     assert len(trials) == 1
     with monkeypatch.context() as upgraded:
         upgraded.setattr("warehouse.remembered.version", lambda library: f"{library} another")
-        rulebook.known(Store(tmp_path))
+        rulebook.known(Store(tmp_path), MONDAY)
     assert len(trials) == 2
     folder = shutil.copytree(rulebook.FOLDER, tmp_path / "rulebook")
     monkeypatch.setattr(rulebook, "FOLDER", folder)
-    rulebook.known(Store(tmp_path))
+    rulebook.known(Store(tmp_path), MONDAY)
     assert len(trials) == 3
     (folder / "cases.yaml").write_text((folder / "cases.yaml").read_text("utf-8") + "\n# another\n", "utf-8")
-    rulebook.known(Store(tmp_path))
+    rulebook.known(Store(tmp_path), MONDAY)
     assert len(trials) == 4
+    rulebook.known(Store(tmp_path), MONDAY + dt.timedelta(days=7))
+    assert len(trials) == 5

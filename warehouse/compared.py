@@ -8,10 +8,13 @@ All comparison is with figures that now stand (the latest vintage), so that the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import duckdb
 
+from expectations.compiled import compiled
+from expectations.model import Plan
+from warehouse.resolved import put
 from warehouse.store import Store, files_sql
 
 PAST = 36  # months of changes that a change is compared with (Q03)
@@ -22,12 +25,22 @@ def month_number(month: str) -> int:
     return int(month[:4]) * 12 + int(month[5:7])
 
 
-def standing(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> None:
-    """Tables series, dated, history, follows, owed: what the figures of the months are compared with. Expects the plan's
-    tables; reads observation of the months and of those before."""
-    known = [store.months / month / "observation.parquet" for month in looked_at(store, months)]
+def standing(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, months: Sequence[str], *, some: bool) -> None:
+    """Tables series, dated, history, follows, owed: what the figures of the months are compared with; where `some`, those of
+    the submissions in table anew. Expects the plan's tables but obligation; reads row of the months, and observation of the
+    months and of those before."""
+    known = f"read_parquet({files_sql(store.months / m / 'observation.parquet' for m in looked_at(store, months))})"
+    owed = compiled(plan)["obligation"]
+    if some:
+        rows = f"read_parquet({files_sql(store.months / m / 'row.parquet' for m in months)})"
+        con.execute(CONSIDERED.replace("{rows}", rows))
+        pairs = con.sql("from considered").pl()
+        kinds = {column: owed.schema[column] for column in pairs.columns}
+        owed = owed.join(pairs.cast(kinds, strict=False), on=list(kinds), how="semi")
+    put(con, "obligation", owed)
+    considered = "semi join considered using (indicator, area)" if some else ""
     for query in (STANDING, HISTORY, FOLLOWS, OWED):
-        con.execute(query.replace("{known}", f"read_parquet({files_sql(known)})").replace("{past}", str(PAST)))
+        con.execute(query.replace("{known}", known).replace("{past}", str(PAST)).replace("{considered}", considered))
 
 
 def looked_at(store: Store, months: Sequence[str]) -> list[str]:
@@ -37,8 +50,14 @@ def looked_at(store: Store, months: Sequence[str]) -> list[str]:
     return [month for month in there if first <= month_number(month) <= last]
 
 
-def kept(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> None:
-    """Table kept, of the months' rows. Expects the tables of `standing`; reads row and observation of the months.
+def looked_back_on(month: str, months: Iterable[str]) -> list[str]:
+    """Of `months` those whose figures the month's are compared with."""
+    return [m for m in months if 0 <= month_number(month) - month_number(m) <= LOOK_BACK]
+
+
+def kept(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str], *, some: bool) -> None:
+    """Table kept, of the months' rows; where `some`, of those of the submissions in table anew. Expects the tables of
+    `standing`; reads row and observation of the months.
 
     An explanation counts for the figure, on whichever of the department's rows it stands.
     """
@@ -48,6 +67,7 @@ def kept(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) ->
         KEPT.replace("{rows}", f"read_parquet({files_sql(rows)})")
         .replace("{observed}", f"read_parquet({files_sql(observed)})")
         .replace("{months}", "('" + "', '".join(months) + "')")
+        .replace("{only}", "semi join anew a on a.month = r.month and a.submission = r.submission" if some else "")
     )
 
 
@@ -69,12 +89,21 @@ def beside_published(con: duckdb.DuckDBPyConnection, apart: str) -> None:
     """)
 
 
+# what the rows are of that are flagged, and what their figures follow from
+CONSIDERED = """
+create or replace table considered as
+with own as (select distinct indicator, area from {rows} semi join anew using (month, submission) where kept)
+from own
+union select y.part, o.area from own o join identity y on y.indicator = o.indicator
+union select y.whole, o.area from own o join identity y on y.indicator = o.indicator
+"""
+
 # The figures that now stand. Texts are looked up once: a series is a department's figures of an indicator and area, dated a
 # period; both are numbers from here on, and so are months.
 STANDING = """
 create or replace table series as
     select row_number() over ()::integer as series, s.*, i.accumulates, i.lead_department = s.department as leads
-    from (select distinct department, indicator, area from {known} where known_to is null) s join indicator i using (indicator);
+    from (select distinct department, indicator, area from {known} {considered} where known_to is null) s join indicator i using (indicator);
 create or replace table dated as
     select row_number() over ()::smallint as dated, period, strftime(period_end, '%Y-%m') as month, span, year, plan_year::smallint as plan_year,
         (year(period_start) * 12 + month(period_start))::integer as first,
@@ -236,7 +265,7 @@ with here as (
     from {observed} where replaced_value is not null
 ), placed as (
     select (r.file_index::bigint << 32) + r.file_row_number as row_id, r.* exclude (kept, withdrawn, value_state, frequency, period_end), s.series, s.accumulates, d.dated
-    from {rows} r
+    from {rows} r {only}
     left join series s using (department, indicator, area)
     left join dated d using (period)
     where r.kept and not r.withdrawn

@@ -92,11 +92,21 @@ def applied(con: duckdb.DuckDBPyConnection, plan: Plan, batch: str, rules: Seque
     return Evaluated(verdicts, result, latest)
 
 
+def counted(con: duckdb.DuckDBPyConnection, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts with the counts of all that is in finding and evaluated."""
+    fired = dict(con.execute("select rule, count(*) from finding group by rule").fetchall())
+    evaluated = dict(con.execute("select rule, sum(evaluated)::bigint from evaluated group by rule").fetchall())
+    return [Verdict(v.rule, evaluated.get(v.rule, 0), fired.get(v.rule, 0), v.crashed) for v in verdicts]
+
+
 def _evaluated(batch: str, rules: Sequence[type[PlanRule]]) -> str:
-    """Table evaluated: month, rule, on how many rows of the month it could be evaluated. One pass for all rules."""
+    """Table evaluated: month, submission (its department, path, when the newest of its rows were received, how many there
+    are), rule, on how many of them it could be evaluated. One pass for all rules."""
     counts = ", ".join(f"{{'rule': '{r.rule}', 'evaluated': count(*) filter (where {r.applies})}}" for r in rules)
     return f"""create or replace table evaluated as
-        select month, unnest([{counts}], recursive := true) from {batch} group by month"""
+        select month, submission, any_value(department) as department, any_value(path) as path, max(received_at) as newest,
+            count(*) as rows, unnest([{counts}], recursive := true)
+        from {batch} group by month, submission"""
 
 
 FINDING_TABLE = """

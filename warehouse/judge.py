@@ -1,7 +1,8 @@
 """Judging: rows x plan -> kept and returned rows, findings, observations. Set-based, a month's partition at a time or many.
 
 `validity` decides which rows are kept (V rules) and what is known from them; `quality` flags kept rows (Q rules). A figure
-is compared with its own history, so `quality` covers the later months too.
+is compared with its own history, so `quality` covers the later months too: of a month that was flagged before, the submissions
+whose flags may have changed (`warehouse.touched`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ import duckdb
 import polars as pl
 
 from expectations.model import Plan
-from warehouse import compared, sums, validations
-from warehouse.findings import FINDING_TABLE, Verdict, applied
+from warehouse import compared, sums, touched, validations
+from warehouse.findings import FINDING_TABLE, Verdict, applied, counted
 from warehouse.ledger import ledger
 from warehouse.reading import mended
-from warehouse.resolved import LOCKED, OBSERVE, SPLIT, plan_tables, raw, resolved
-from warehouse.store import Store, connect, copy_to, write_whole
+from warehouse.resolved import LOCKED, OBSERVE, SPLIT, plan_tables, put, raw, resolved
+from warehouse.store import Store, connect, copy_to, files_sql, write_whole
 from warehouse.trouble import StoreError
 from warehouse.version import JUDGING, code_version
 
@@ -56,13 +57,15 @@ class Brief:
     """What whoever judges some of a pass's months is given besides the store and the plan: with it nobody opens the ledger.
 
     `folder`: a place of its own while the pass lasts, with tables of the ledger as Parquet (HANDED_OVER). `leave`: to write
-    (`Store.helping`). By month: how many `rows` were read, and the `state` that its judgement rests on.
+    (`Store.helping`). By month: how many `rows` were read, the `state` that its judgement rests on, and, where not all of it
+    is to be flagged, `only` which submissions.
     """
 
     folder: Path
     leave: str
     rows: dict[str, int]
     state: dict[str, dict[str, str | None]]
+    only: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,10 @@ def stale_months(store: Store, plan: Plan) -> list[str]:
     return sorted(left | {month for month, digest in inputs.items() if judged.get(month) != digest})
 
 
-def state_of(month: Path) -> dict[str, str] | None:
+def state_of(month: Path, name: str = STATE) -> dict[str, str] | None:
     """What a judged month's state.json says; None where there is none, or none that can be read."""
     try:
-        state = json.loads((month / STATE).read_bytes())
+        state = json.loads((month / name).read_bytes())
     except (FileNotFoundError, ValueError):
         return None
     return state if isinstance(state, dict) and "inputs" in state else None
@@ -170,7 +173,8 @@ def validity(
     with store.room(), store.writing("judging", progress):
         mended(store, plan, _touching(store, months), progress)
         inputs, made = month_inputs(store, plan), made_by(plan)
-        with _brief(store, months, {month: {"inputs": inputs.get(month), **made} for month in months}) as brief:
+        state = {month: {"inputs": inputs.get(month), **made} for month in months}
+        with _brief(store, months, state, {}) as brief:
             _hand_over(store, brief)
             return _together(store, "judged", hands(judged, store, plan, brief, sorted(months), progress))
 
@@ -202,13 +206,32 @@ def judged(
             validations.record(con, store, "judged", VALIDITY, found.result, part)
         for month in part:
             folder = store.months / month
+            made = {name: query.format(month=month) for name, query in WRITTEN.items()}
             with store.helping(brief.leave):
+                if _as_it_was_flagged(folder, brief.state[month]):
+                    touched.note(con, folder, made["row"], made["observation"])
+                else:
+                    (folder / touched.FILE).unlink(missing_ok=True)
                 (folder / STATE).unlink(missing_ok=True)
-                for name, query in WRITTEN.items():
-                    copy_to(con, query.format(month=month), folder / f"{name}.parquet")
+                for name, query in made.items():
+                    copy_to(con, query, folder / f"{name}.parquet")
                 sums.enter(folder, [f"{name}.parquet" for name in WRITTEN])
                 write_whole(folder / HALF_WAY, json.dumps(brief.state[month]).encode())
     return done
+
+
+def _as_it_was_flagged(folder: Path, now: dict[str, str | None]) -> bool:
+    """Whether it can be told what judging the month anew changes for its flags: they are of the same plan and code, and
+    either of the files that are there or of others, and then what was touched since is noted. A month that is judged anew
+    though nothing was sent is to be flagged whole: somebody asked for it."""
+    flagged, half = state_of(folder), state_of(folder, HALF_WAY)
+    noted = half if (folder / touched.FILE).exists() else None
+    was = flagged if flagged and flagged["inputs"] != now["inputs"] else None if flagged else noted
+    return was is not None and _alike(was, now) and not sums.damage(folder, ["row.parquet", "observation.parquet"])
+
+
+def _alike(was: Mapping[str, str], now: Mapping[str, str | None]) -> bool:
+    return (was.get("plan"), was.get("code")) == (now["plan"], now["code"])
 
 
 def quality(
@@ -221,14 +244,32 @@ def quality(
         return Judged()
     with store.room(), store.writing("judging", progress):
         refuse_damaged(store, compared.looked_at(store, wanted))
-        with _brief(store, wanted, {}) as brief:
-            done = _together(store, "kept", hands(flagged, store, plan, brief, wanted, progress))
+        only = touched.submissions(store, plan, months, _flagged_before(store, plan, months, wanted))
+        wanted = [m for m in wanted if only.get(m) != []]
+        with _brief(store, wanted, {}, only) as brief:
+            done = _together(store, "kept", hands(flagged, store, plan, brief, wanted, progress) if wanted else [])
         if done.crashed:
             return done
         for month in months:  # last of all: a month that says so has been judged whole
             if (store.months / month / HALF_WAY).exists():
                 os.replace(store.months / month / HALF_WAY, store.months / month / STATE)
+            (store.months / month / touched.FILE).unlink(missing_ok=True)
         return done
+
+
+def _flagged_before(store: Store, plan: Plan, months: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Of the months `wanted`, those whose flags stand but for what is noted as touched in `months`."""
+    made = made_by(plan)
+    noted = {m: (store.months / m / touched.FILE).exists() for m in months}
+
+    def stands(month: str) -> bool:
+        folder = store.months / month
+        if month in noted:
+            return not sums.damage(folder, [f"{name}.parquet" for name in FLAGGED])
+        state = state_of(folder)
+        return state is not None and _alike(state, made)
+
+    return [m for m in wanted if all(noted[b] for b in compared.looked_back_on(m, months)) and stands(m)]
 
 
 def flagged(
@@ -238,24 +279,40 @@ def flagged(
     from expectations.suites import QUALITY
 
     done: list[Part] = []
-    plan_tables(con, plan)
-    compared.standing(con, store, months)
-    for part in in_parts(brief.rows, months, AT_ONCE):
-        progress(f"flagging kept rows of {len(part)} months; {_so_far(done)} of {len(months)} months are done")
-        compared.kept(con, store, part)
-        con.execute(FINDING_TABLE)
-        found = applied(con, plan, "kept", QUALITY)
-        done.append(Part(part, found.verdicts, found.latest))
-        if found.crashed:
-            return done
-        with store.helping(brief.leave):
-            validations.record(con, store, "kept", QUALITY, found.result, part)
-        for month in part:
+    plan_tables(con, plan, without=["obligation"])
+    asked = [(m, submission) for m in months for submission in brief.only.get(m, ())]
+    put(con, "anew", pl.DataFrame(asked, {"month": pl.String, "submission": pl.String}, orient="row"))
+    for some in (False, True):  # months of which all is to be flagged, and those of which some submissions are
+        alike = [m for m in months if (m in brief.only) == some]
+        if alike:
+            compared.standing(con, store, plan, alike, some=some)
+        for part in in_parts(brief.rows, alike, AT_ONCE):
+            progress(f"flagging kept rows of {len(part)} months; {_so_far(done)} of {len(months)} months are done")
+            compared.kept(con, store, part, some=some)
+            con.execute(FINDING_TABLE)
+            found = applied(con, plan, "kept", QUALITY)
+            if found.crashed:
+                return [*done, Part(part, found.verdicts, found.latest)]
+            if some:
+                _others(con, store, part)
+            done.append(Part(part, counted(con, found.verdicts), found.latest))
             with store.helping(brief.leave):
-                for name, query in FLAGGED.items():
-                    copy_to(con, query.format(month=month), store.months / month / f"{name}.parquet")
-                sums.enter(store.months / month, [f"{name}.parquet" for name in FLAGGED])
+                validations.record(con, store, "kept", QUALITY, found.result, part, brief.only)
+            for month in part:
+                with store.helping(brief.leave):
+                    for name, query in FLAGGED.items():
+                        copy_to(con, query.format(month=month), store.months / month / f"{name}.parquet")
+                    sums.enter(store.months / month, [f"{name}.parquet" for name in FLAGGED])
     return done
+
+
+def _others(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> None:
+    """Adds to finding and evaluated what stands of the months' submissions that were not flagged anew."""
+    for table, name in zip(("finding", "evaluated"), FLAGGED, strict=True):
+        files = [store.months / month / f"{name}.parquet" for month in months]
+        con.execute(
+            f"insert into {table} by name from read_parquet({files_sql(files)}) anti join anew using (month, submission)"
+        )
 
 
 def _so_far(done: Sequence[Part]) -> int:
@@ -270,14 +327,21 @@ def _touching(store: Store, months: Sequence[str]) -> set[str]:
 
 
 @contextlib.contextmanager
-def _brief(store: Store, months: Sequence[str], state: dict[str, dict[str, str | None]]) -> Iterator[Brief]:
+def _brief(
+    store: Store, months: Sequence[str], state: dict[str, dict[str, str | None]], only: dict[str, list[str]]
+) -> Iterator[Brief]:
     shutil.rmtree(store.spill, ignore_errors=True)  # of a process that was killed
     folder = store.spill / "judging"
     folder.mkdir(parents=True)
     with ledger(store) as db:
         rows = dict(db.execute("select month, sum(rows) from submission_month group by month").fetchall())
+        for month, those in only.items():
+            [(rows[month],)] = db.execute(
+                "select coalesce(sum(rows), 0) from submission_month where month = ? and submission in (select value from json_each(?))",
+                [month, json.dumps(those)],
+            )
     try:
-        yield Brief(folder, store.leave(), {month: rows.get(month, 0) for month in months}, state)
+        yield Brief(folder, store.leave(), {month: rows.get(month, 0) for month in months}, state, only)
     finally:
         shutil.rmtree(store.spill, ignore_errors=True)
 
@@ -320,7 +384,8 @@ def in_parts(rows: dict[str, int], months: Sequence[str], limit: float) -> list[
 
 def _together(store: Store, batch: str, parts: Sequence[Part]) -> Judged:
     """Stores the parts' validation as the latest run's."""
-    validations.keep_latest(store, batch, [part.latest for part in parts])
+    if parts:
+        validations.keep_latest(store, batch, [part.latest for part in parts])
     total: dict[str, Verdict] = {}
     for verdict in (v for part in parts for v in part.verdicts):
         before = total.get(verdict.rule, Verdict(verdict.rule, 0, 0))
@@ -342,12 +407,12 @@ WRITTEN = {
     "from sent_again a where a.submission = w.submission and a.received_at > w.withdrawn_at)) as withdrawn"
     " from verdict where month = '{month}' order by submission, sheet, row_number, column_name",
     "validity": "select * exclude (row_id) from finding where month = '{month}' order by all",
-    "validity_evaluated": "from evaluated where month = '{month}' order by rule",
+    "validity_evaluated": "from evaluated where month = '{month}' order by submission, rule",
     "observation": "select * exclude (row_id) from observation where month = '{month}'"
     " order by indicator, area, period, measure, department, known_from",
 }
 
 FLAGGED = {
     "quality": "select * exclude (row_id) from finding where month = '{month}' order by all",
-    "quality_evaluated": "from evaluated where month = '{month}' order by rule",
+    "quality_evaluated": "from evaluated where month = '{month}' order by submission, rule",
 }

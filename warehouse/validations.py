@@ -21,9 +21,10 @@ import datetime as dt
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -190,10 +191,12 @@ def record(
     rules: Sequence[type[PlanRule]],
     whole: ExpectationSuiteValidationResult,
     months: Sequence[str] | None,
+    only: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> None:
-    """Stores the run's verdicts apart, by month and submission; what was stored of `months` (None: of all) is replaced.
+    """Stores the run's verdicts apart, by month and submission; what was stored of `months` (None: of all) is replaced, of a
+    month in `only` that of those submissions.
 
-    Reads the tables `batch` and `finding` of the connection.
+    Reads the tables evaluated and finding of the connection.
     """
     stored = whole.to_json_dict()  # type: ignore[no-untyped-call]
     configs = {
@@ -201,23 +204,28 @@ def record(
         for e in (r["expectation_config"] for r in stored["results"])
         for rule in [e["meta"]["rule"]]
     }  # fmt: skip
-    forget(store, batch, months)
-    asked = con.execute(_asked(batch, rules)).fetchall()
+    forget(store, batch, None if months is None else [m for m in months if m not in only])
+    asked = con.execute(ASKED).fetchall()
     broken = {(month, submission, rule): counts for month, submission, rule, *counts in con.execute(BROKEN).fetchall()}
     places = _places(con)
     by_month = defaultdict(list)
-    for month, submission, department, path, newest, *counts in asked:
-        found: Counts = {
-            rule.rule: (n, *broken.get((month, submission, rule.rule), (0, 0)))
-            for rule, n in zip(rules, counts[1:], strict=True)
-        }
+    for month, submission, department, path, newest, rows, evaluated in asked:
+        found: Counts = {r.rule: (evaluated[r.rule], *broken.get((month, submission, r.rule), (0, 0))) for r in rules}
         by_month[month].append(
-            {"submission": submission, "department": department, "path": path, "newest": newest, "rows": counts[0], "found": found}
+            {"submission": submission, "department": department, "path": path, "newest": newest, "rows": rows, "found": found}
         )  # fmt: skip
+    forget(store, batch, [month for month in months or () if month not in by_month])
     for month, parts in by_month.items():
         newest = max((p["newest"] for p in parts if p["newest"]), default=None)
         at = (newest or whole.meta["run_id"].run_time).astimezone(dt.UTC)
         folder = store.gx / "validations" / batch / month / at.strftime(TIME)
+        standing = month in only and (folder / f"{PERIOD}.json").exists()
+        if standing:
+            (folder / f"{PERIOD}.json").unlink()
+            for gone in only[month]:
+                (folder / f"{gone}.json").unlink(missing_ok=True)
+        elif month in only:  # of other figures, or not whole
+            forget(store, batch, [month])
         folder.mkdir(parents=True, exist_ok=True)
         run = {"run_name": month, "run_time": at.isoformat()}
         total: Counts = {}
@@ -229,6 +237,8 @@ def record(
                 continue
             said = {k: part[k] for k in ("submission", "department", "path", "rows")}
             listed.append(said | {"broken": {rule: n for rule, (_, n, _) in part["found"].items() if n}})
+            if standing and part["submission"] not in only[month]:
+                continue
             meta = said | {"run_id": run, "batch": batch, "month": month}
             result = _result(batch, configs, part["found"], places[month, part["submission"]], meta)
             (folder / f"{part['submission']}.json").write_text(result, "utf-8")
@@ -243,11 +253,11 @@ def record(
         write_whole(folder / f"{PERIOD}.json", _result(batch, configs, total, places[month, None], meta).encode())
 
 
-def _asked(batch: str, rules: Sequence[type[PlanRule]]) -> str:
-    counts = ", ".join(f"count(*) filter (where {rule.applies})" for rule in rules)
-    return f"""select month, submission, any_value(department), any_value(path), max(received_at), count(*), {counts}
-        from {batch} where month is not null group by month, submission"""
-
+ASKED = """
+select month, submission, any_value(department), any_value(path), any_value(newest), any_value(rows),
+    map_from_entries(list((rule, evaluated)))
+from evaluated where month is not null group by month, submission
+"""
 
 BROKEN = """
 select month, submission, rule, count(*), count(*) filter (where confirmed) from finding group by month, submission, rule

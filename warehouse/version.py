@@ -12,6 +12,7 @@ JUDGING = (
     "expectations",
     "warehouse/readers",
     "warehouse/judge.py",
+    "warehouse/touched.py",
     "warehouse/resolved.py",
     "warehouse/findings.py",
     "warehouse/compared.py",

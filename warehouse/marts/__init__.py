@@ -114,7 +114,7 @@ def make(
         con.execute(
             "drop view across; drop table across_told; drop table across_figure; alter table finding rename to found_across"
         )
-        con.execute("insert into stored_evaluated by name from evaluated")
+        con.execute("insert into stored_evaluated by name select month, rule, evaluated from evaluated")
         _found(con, store)
         con.execute("drop table rule")
         for table in MADE:
@@ -267,13 +267,14 @@ def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.d
     empty = {"judged_row": EMPTY_ROW, "stored_observation": EMPTY_OBSERVATION}
     for table in MONTHS:
         if paths := of_months(store, table):
-            con.execute(f"create view {table} as select * from read_parquet({files_sql(paths)})")
+            # months judged by another version of this code have other columns, until they are judged anew
+            con.execute(f"create view {table} as select * from read_parquet({files_sql(paths)}, union_by_name = true)")
         elif table in empty:
             con.execute(f"create view {table} as select {empty[table]} where false")
     con.execute("create table stored_evaluated (month varchar, rule varchar, evaluated bigint)")
     for table in ("validity", "quality"):
         if any(store.months.glob(f"*/{table}.parquet")):
-            con.execute(f"insert into stored_evaluated by name select * from {table}_evaluated")
+            con.execute(f"insert into stored_evaluated by name select month, rule, evaluated from {table}_evaluated")
     con.execute(FILE_FINDINGS)
 
 

@@ -1,12 +1,13 @@
 """What changed between two releases, and why: a row a figure, a state or a target's column that differs.
 
 Both releases are read from the Parquet beside their files, whichever columns they have; what only one of them has is not
-compared. A figure has changed where it differs by more than a billionth.
+compared, nor are files that both have. A figure has changed where it differs by more than a billionth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import filecmp
+from collections.abc import Collection, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,7 +99,8 @@ def between(con: duckdb.DuckDBPyConnection, base: Side, release: Side) -> None:
             **_causes(base.facts, release.facts),
         },
     )
-    has = [_views(con, side, made.folder) for side, made in (("old", base), ("new", release))]
+    both = {table: _alike(base.folder, release.folder, table) for table in KEYS}
+    has = [_views(con, side, made.folder, both) for side, made in (("old", base), ("new", release))]
     for table in KEYS:
         _told(con, table, has[0][table] & has[1][table])
     con.execute((files("warehouse") / "changes.sql").read_text("utf-8"))
@@ -114,9 +116,19 @@ def _causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
     return {"by_plan": plan or by_all, "by_policy": policy or by_all, "by_all": by_all}
 
 
-def _views(con: duckdb.DuckDBPyConnection, side: str, folder: Path) -> dict[str, set[str]]:
-    """A view `<side>_<table>` of each table that is looked at; a column that the release has not is NULL. Returns the
-    columns that each table has."""
+def _alike(old: Path, new: Path, table: str) -> set[str]:
+    """The files of the table that hold the same in either release. A row that is told apart by its keys is in one of them."""
+    names = {p.name for p in (new / "marts" / table).glob("*.parquet")}
+    there = {n for n in names if (old / "marts" / table / n).exists()}
+    pairs = {n: (old / "marts" / table / n, new / "marts" / table / n) for n in there}
+    return {n for n, (a, b) in pairs.items() if a.samefile(b) or filecmp.cmp(a, b, shallow=False)}
+
+
+def _views(
+    con: duckdb.DuckDBPyConnection, side: str, folder: Path, alike: Mapping[str, Collection[str]]
+) -> dict[str, set[str]]:
+    """A view `<side>_<table>` of each table that is looked at, and `differing_<side>_<table>` of what is not in files `alike`;
+    a column that the release has not is NULL. Returns the columns that each table has."""
     has: dict[str, set[str]] = {}
     for table, besides in BESIDES.items():
         wanted = dict.fromkeys(KEYS.get(table, []), TEXT) | COMPARED.get(table, {}) | besides
@@ -129,6 +141,10 @@ def _views(con: duckdb.DuckDBPyConnection, side: str, folder: Path) -> dict[str,
         chosen = ", ".join(f"cast({c if c in has[table] else 'null'} as {kind}) as {c}" for c, kind in wanted.items())
         current = "where known_to is null" if table == "observation" and has[table] else ""
         con.execute(f"create view {side}_{table} as select {chosen} from {source} {current}")
+        if table in KEYS:
+            left = [part for part in parts if part.name not in alike[table]]
+            among = f"from read_parquet({files_sql(left)}) {current}" if left else f"from {source} where false"
+            con.execute(f"create view differing_{side}_{table} as select {chosen} {among}")
     return has
 
 
@@ -146,8 +162,8 @@ def _told(con: duckdb.DuckDBPyConnection, table: str, both: set[str]) -> None:
         parts = ", ".join(PARTS)
         digests = f"select {parts}, sum(hash({', '.join([*keys, *compared])})) as digest"
         con.execute(
-            f"create table touched as select {parts} from ({digests} from new_observation group by all) n"
-            f" full join ({digests} from old_observation group by all) o using ({parts})"
+            f"create table touched as select {parts} from ({digests} from differing_new_observation group by all) n"
+            f" full join ({digests} from differing_old_observation group by all) o using ({parts})"
             " where n.digest is distinct from o.digest"
         )
         within = f"semi join touched using ({parts})"
@@ -155,7 +171,7 @@ def _told(con: duckdb.DuckDBPyConnection, table: str, both: set[str]) -> None:
     con.execute(
         f"create table changed_{table} as select {', '.join(f'coalesce(n.{k}, o.{k}) as {k}' for k in keys)},"
         f" {alone} as alone, {', '.join(sides)}"
-        f" from (from new_{table} {within}) n full join (from old_{table} {within}) o"
+        f" from (from differing_new_{table} {within}) n full join (from differing_old_{table} {within}) o"
         f" on {' and '.join(f'n.{k} = o.{k}' for k in keys)} where {' or '.join(['alone', *differ])}"
     )
     beside = ", ".join(f"{side}_{c}" for side in "no" for c in BESIDES[table])

@@ -46,7 +46,7 @@ def statements(*, synthetic: bool, views: Collection[str] = ()) -> str:
         said.append(f"comment on {'view' if name in views else 'table'} {_id(name)} is {_text(label + table.comment)}")
         said += [f"comment on column {_id(name)}.{_id(c)} is {_text(k.comment)}" for c, k in table.columns.items()]
         chosen = ", ".join(f"{_id(c)} as {_id(k.zh)}" for c, k in table.columns.items())
-        said.append(f"create view zh.{_id(table.zh)} as select {chosen} from main.{_id(name)}")
+        said.append(f"create or replace view zh.{_id(table.zh)} as select {chosen} from main.{_id(name)}")
         said.append(f"comment on view zh.{_id(table.zh)} is {_text(label + table.comment)}")
         said += [
             f"comment on column zh.{_id(table.zh)}.{_id(k.zh)} is {_text(k.comment)}" for k in table.columns.values()

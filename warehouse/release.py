@@ -20,8 +20,9 @@ from typing import Any
 import duckdb
 
 from expectations.model import Plan
-from warehouse import changes, dictionary, marts
+from warehouse import changes, dictionary, marts, sums
 from warehouse.judge import forget_damaged, stale_months
+from warehouse.marts.by_month import BY_MONTH
 from warehouse.releases import (
     KEEP,
     Keep,
@@ -44,6 +45,7 @@ from warehouse.sums import sha256
 from warehouse.version import code_version
 
 STORAGE_VERSION = "v1.0.0"  # readable by every DuckDB client since 1.0
+FREE = 0.25  # share of a file of which nothing is left but room, above which it is written anew
 
 Progress = Callable[[str], None]
 
@@ -191,26 +193,27 @@ def _standing(store: Store, name: str) -> Release:
 def _build(
     store: Store, folder: Path, facts: dict[str, Any], base: changes.Side | None, through: Path | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The file and the Parquet beside it. Returns each table's rows and digest, and what changed against `base`. `through`:
-    the link to the folder by which views read the Parquet; None: they are tables."""
+    """The file, carried on from the one of `base`, and the Parquet beside it. Returns each table's rows and digest, and what
+    changed against `base`. `through`: the link to the folder by which views read the Parquet; None: they are tables."""
+    file = folder / "warehouse.duckdb"
     # what rests in order mostly stays in order: kept to the letter it would cost half as much again
     with connect(store.root, spill=folder.parent / "spill") as con:
-        con.execute(f"attach '{quoted(folder / 'warehouse.duckdb')}' as w (storage_version '{STORAGE_VERSION}'); use w")
+        held = {} if through else _carried_on(con, base, facts, file)
+        con.execute(f"attach if not exists '{quoted(file)}' as w (storage_version '{STORAGE_VERSION}'); use w")
         tables = []
         for table in marts.TABLES:
             parts = store.mart(table)
             if not all(part.exists() for part in parts) or not parts:
                 raise ReleaseError(f"{store.marts / table}.parquet is missing; materialize the marts first")
             laid_out(store, table, folder)
-            rows = f"read_parquet({files_sql(parts)})"
             if through:
                 seen = [through / "marts" / table / part.name for part in sorted((folder / "marts" / table).iterdir())]
                 con.execute(f'create view "{table}" as from read_parquet({files_sql(seen)})')
             else:
-                con.execute(f'create table "{table}" as from {rows}')
-            tables.append(_counted(con, table, rows))
+                _filled(con, store, table, held)
+            tables.append(_counted(con, table, f"read_parquet({files_sql(parts)})"))
         con.execute(
-            "create table release as select $release as release, $built_at::timestamptz as built_at,"
+            "create or replace table release as select $release as release, $built_at::timestamptz as built_at,"
             " $plan_revision::integer as plan_revision, $code_version as code_version, $input_digest as input_digest,"
             ' $tables::struct("table" varchar, "rows" bigint, digest varchar)[] as tables',
             {k: facts[k] for k in ("release", "built_at", "plan_revision", "code_version", "input_digest")}
@@ -221,7 +224,9 @@ def _build(
             file.parent.mkdir()
         con.execute(f"copy release to '{quoted(told['release'])}' (format parquet)")
         changed = changes.write(base, changes.Side(folder, facts), told["release_change"], store.spill)
-        con.execute(f"create table release_change as from read_parquet({files_sql([told['release_change']])})")
+        con.execute(
+            f"create or replace table release_change as from read_parquet({files_sql([told['release_change']])})"
+        )
         synthetic = con.execute("select coalesce(bool_or(synthetic), false) from submission").fetchall()[0][0]
         con.execute("begin")  # some hundred comments are one write to the disk, not one each
         con.execute(dictionary.statements(synthetic=synthetic, views=marts.TABLES if through else ()))
@@ -237,8 +242,60 @@ def laid_out(store: Store, table: str, folder: Path) -> None:
     """The mart's Parquet as a release holds it: in a folder of its own, under the table's name."""
     rest = folder / "marts" / table
     rest.mkdir(parents=True)
-    for part in store.mart(table):
-        link(part, rest / (part.name if part.parent == store.marts else f"{table}-{part.name}"))
+    for name, part in _parts(store, table).items():
+        link(part, rest / name)
+
+
+def _parts(store: Store, table: str) -> dict[str, Path]:
+    """The files of the mart by their names in a release."""
+    return {p.name if p.parent == store.marts else f"{table}-{p.name}": p for p in store.mart(table)}
+
+
+def _carried_on(
+    con: duckdb.DuckDBPyConnection, base: changes.Side | None, facts: dict[str, Any], file: Path
+) -> dict[str, str]:
+    """Attaches a copy of the base's file as the new one, where that is whole and by the same code, so that only what differs
+    is to be written. Returns of which Parquet it holds the rows, by path and digest; nothing where there is none."""
+    if base is None or base.facts.get("code_version") != facts["code_version"]:
+        return {}
+    try:
+        told = sums.told(base.folder)
+        shutil.copyfile(base.folder / file.name, file)
+    except (OSError, UnicodeDecodeError):
+        told = {}
+    if file.exists() and told.get(file.name) == sha256(file):
+        con.execute(f"attach '{quoted(file)}' as w")
+        [(tables,)] = con.execute("select count(*) from duckdb_tables() where database_name = 'w'").fetchall()
+        [(blocks, free)] = con.execute(
+            "select total_blocks, free_blocks from pragma_database_size() where database_name = 'w'"
+        ).fetchall()
+        if tables == len(marts.TABLES) + 2 and free <= FREE * blocks:
+            return told
+        con.execute("detach w")
+    file.unlink(missing_ok=True)
+    return {}
+
+
+def _filled(con: duckdb.DuckDBPyConnection, store: Store, table: str, held: dict[str, str]) -> None:
+    """The table of the new file holds the mart: it does already, or of a mart by months those are replaced that differ, or
+    it is made anew."""
+    noted, parts = sums.told(store.marts), _parts(store, table)
+    now = {name: noted[part.relative_to(store.marts).as_posix()] for name, part in parts.items()}
+    was = {path.rpartition("/")[2]: digest for path, digest in held.items() if path.startswith(f"marts/{table}/")}
+    if now == was:
+        return
+    if table in BY_MONTH and now.items() & was.items():
+        for name in was:
+            if was[name] != now.get(name):
+                month = name.removeprefix(f"{table}-").removesuffix(".parquet")
+                con.execute(
+                    f"delete from \"{table}\" where period_end between '{month}-01' and last_day(date '{month}-01')"
+                )
+        come = [part for name, part in parts.items() if now[name] != was.get(name)]
+        if come:
+            con.execute(f'insert into "{table}" from read_parquet({files_sql(come)})')
+    else:
+        con.execute(f'create or replace table "{table}" as from read_parquet({files_sql(parts.values())})')
 
 
 def _counted(con: duckdb.DuckDBPyConnection, table: str, rows: str) -> dict[str, Any]:
@@ -271,11 +328,11 @@ def _verify(file: Path, tables: list[dict[str, Any]]) -> None:
 
 def _seal(folder: Path) -> None:
     """Sums, no write bits, and everything on the disk before anything points at it."""
-    sums = []
+    lines = []
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     for path in files:
-        sums.append(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n")
-    (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")
+        lines.append(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n")
+    (folder / "SHA256SUMS").write_text("".join(lines), "utf-8")
     for path in [*files, folder / "SHA256SUMS"]:
         os.chmod(path, 0o444)
         sync(path)

@@ -149,10 +149,13 @@ ELSEWHERE = {
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("broken_off", [False, True])
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_a_flag_that_hangs_on_another_figure_comes_with_it(plan: Plan, tmp_path: Path, name: str) -> None:
+def test_a_flag_that_hangs_on_another_figure_comes_with_it(
+    plan: Plan, tmp_path: Path, name: str, broken_off: bool
+) -> None:
     rule, acts = ELSEWHERE[name]
-    agrees_with_all_at_once(plan, tmp_path, acts, set())
+    agrees_with_all_at_once(plan, tmp_path, acts, {len(acts) - 1} if broken_off else set())
     flags = pl.concat([pl.read_parquet(p) for p in sorted((tmp_path / "night" / "months").glob("*/quality.parquet"))])
     [first] = flags.filter(pl.col("rule") == rule)["submission"].unique()
     with ledger(Store(tmp_path / "night")) as db:

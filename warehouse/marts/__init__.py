@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -27,6 +26,8 @@ from warehouse import compared, sums
 from warehouse.findings import FINDING_TABLE, Verdict, evaluate
 from warehouse.judge import refuse_damaged
 from warehouse.ledger import ledger
+from warehouse.marts import by_month
+from warehouse.marts.judged import MONTHS, bound
 from warehouse.resolved import plan_tables, put
 from warehouse.spark import DUCKDB
 from warehouse.store import Store, connect, copy_to, discard, files_sql, write_whole
@@ -37,15 +38,6 @@ FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", 
 MADE = ["observation", "explanation", "obligation", "reminder", "finding", "submission", "progress", "forecast", "reporting",
         "score_part", "capability_score", "scorecard", "index_score", "sensitivity", "filing", "rule", "reconciliation"]  # fmt: skip
 TABLES = [*FROM_PLAN, *MADE]
-# what the judged months hold, by the name that mart files know it by
-MONTHS = {
-    "judged_row": "row",
-    "stored_observation": "observation",
-    "validity": "validity",
-    "quality": "quality",
-    "validity_evaluated": "validity_evaluated",
-    "quality_evaluated": "quality_evaluated",
-}
 STATUSES = [
     "achieved",
     "ahead",
@@ -61,6 +53,7 @@ STATUSES = [
 Progress = Callable[[str], None]
 Done = dict[str, float]  # by what is counted
 Maker = Callable[[str], Done]  # writes a mart as a file or a folder of parts; what it took, but the seconds
+ByMonth = Callable[[str, str], Done]  # the same as a file a month, by this query
 
 
 @dataclass(frozen=True)
@@ -105,8 +98,11 @@ def make(
         refuse_damaged(store)
         (store.marts / "made.json").unlink(missing_ok=True)  # from here on they are not whole
         inputs(con, store, plan, as_of)
-        took = {"obligation": _made(con, store, "obligation", maker, progress)}
-        con.execute("drop table obligation_due")
+        apart = partial(by_month.make, con, store, plan, as_of) if engine == DUCKDB and by_month.much(store) else None
+        if apart is None:
+            _owed(con, plan)
+        took = {"obligation": _made(con, store, "obligation", maker, progress, apart)}
+        con.execute("drop table if exists obligation_due")
         compared.across(con, APART)
         con.execute(FINDING_TABLE)
         verdicts = evaluate(con, store, plan, "across", ACROSS, None)
@@ -119,7 +115,7 @@ def make(
         con.execute("drop table rule")
         for table in MADE:
             if table != "obligation":
-                took[table] = _made(con, store, table, maker, progress)
+                took[table] = _made(con, store, table, maker, progress, apart)
         for table in FROM_PLAN:
             _copied(con, store, f'from "{table}"', table)
         said = {"as_of": as_of.astimezone(dt.UTC).isoformat(), "input_digest": input_digest(store, plan, as_of)}
@@ -176,26 +172,34 @@ def _maker(
         yield cluster
 
 
-def _made(con: duckdb.DuckDBPyConnection, store: Store, table: str, maker: Maker, progress: Progress) -> Done:
-    """Has the mart written, and gives the marts that read it a view: none is ever held whole."""
+def _made(
+    con: duckdb.DuckDBPyConnection, store: Store, table: str, maker: Maker, progress: Progress, apart: ByMonth | None
+) -> Done:
+    """Has the mart written, and gives the marts that read it a view: none is ever held whole. `apart` makes those that are a
+    file a month, in a store where there are such."""
     progress(f"making {table}")
     began = time.perf_counter()
-    done = maker(table)
+    if apart and table in by_month.BY_MONTH:
+        done = apart(table, _in_order(table))
+        for name in MONTHS:
+            bound(con, store, name)
+    else:
+        done = maker(table)
     con.execute(f'create view "{table}" as from read_parquet({files_sql(store.mart(table))})')
     return {"seconds": round(time.perf_counter() - began, 3)} | done
 
 
 def _here(con: duckdb.DuckDBPyConnection, store: Store, table: str) -> Done:
-    """Writes the mart as one Parquet file, row by row as it comes.
-
-    The largest, observation, is in its order already: sorting would cost more than making it. DuckDB keeps the order of what
-    it reads, but not through a join.
-    """
-    query = sql(table)
-    if table in IN_ORDER:
-        query, _, _ = query.rpartition("order by")
-    _copied(con, store, query, table)
+    """Writes the mart as one Parquet file, row by row as it comes."""
+    _copied(con, store, _in_order(table), table)
     return {}
+
+
+def _in_order(table: str) -> str:
+    """The mart's query. The largest, observation, is made of what is in its order already: sorting would cost more than making
+    it. DuckDB keeps the order of what it reads, but not through a join."""
+    query = sql(table)
+    return query.rpartition("order by")[0] if table in IN_ORDER else query
 
 
 def _copied(con: duckdb.DuckDBPyConnection, store: Store, query: str, table: str) -> None:
@@ -242,16 +246,21 @@ def input_digest(store: Store, plan: Plan, as_of: dt.datetime) -> str:
     return digest.hexdigest()
 
 
-def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.datetime) -> None:
-    """What the mart files read besides each other: params, landed, certification, judged_row, stored_observation, found_in_file,
-    validity and quality (findings), stored_evaluated, obligation_due, reminder_due, rule_registered and the plan's tables."""
-    plan_tables(con, plan, without=["obligation"])
+def _owed(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Table obligation_due."""
+    con.execute("drop table if exists obligation_due")
     for part in compiled(plan)["obligation"].iter_slices(1_000_000):  # tens of millions for a city of many areas
         con.register("_incoming", part.to_arrow())
         con.execute(
             "create table if not exists obligation_due as from _incoming limit 0; insert into obligation_due from _incoming"
         )
         con.unregister("_incoming")
+
+
+def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.datetime) -> None:
+    """What the mart files read besides each other: params, landed, certification, judged_row, stored_observation, found_in_file,
+    validity and quality (findings), stored_evaluated, obligation_due, reminder_due, rule_registered and the plan's tables."""
+    plan_tables(con, plan, without=["obligation"])
     con.execute("create table rule_registered as from rule")
     con.execute("create table params as select ?::timestamptz as as_of", [as_of])
     con.execute(REMINDER_DUE)
@@ -264,22 +273,13 @@ def inputs(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, as_of: dt.d
         )
     put(con, "landed", landed.with_columns(pl.col("synthetic") != 0))
     put(con, "certification", certified)
-    empty = {"judged_row": EMPTY_ROW, "stored_observation": EMPTY_OBSERVATION}
     for table in MONTHS:
-        if paths := of_months(store, table):
-            # months judged by another version of this code have other columns, until they are judged anew
-            con.execute(f"create view {table} as select * from read_parquet({files_sql(paths)}, union_by_name = true)")
-        elif table in empty:
-            con.execute(f"create view {table} as select {empty[table]} where false")
+        bound(con, store, table)
     con.execute("create table stored_evaluated (month varchar, rule varchar, evaluated bigint)")
     for table in ("validity", "quality"):
         if any(store.months.glob(f"*/{table}.parquet")):
             con.execute(f"insert into stored_evaluated by name select month, rule, evaluated from {table}_evaluated")
     con.execute(FILE_FINDINGS)
-
-
-def of_months(store: Store, table: str) -> list[Path]:
-    return sorted(store.months.glob(f"*/{MONTHS[table]}.parquet"))
 
 
 LANDED = """
@@ -319,21 +319,6 @@ select d.due_at, d.due_text, d.remind_at,
     cast(abs(date_diff('day', cast(p.as_of at time zone c.zone as date), d.due_day)) as integer) as days
 from reminder_from d cross join params p cross join plan c where d.remind_at <= p.as_of
 """
-
-EMPTY_ROW = (
-    "null::varchar as submission, null::varchar as department, null::timestamptz as received_at, null::varchar as month,"
-    " null::varchar as indicator, null::varchar as area, null::varchar as period, null::varchar as value_state, null::boolean as kept,"
-    " null::double as value, null::boolean as explained, null::boolean as withdrawn, null::date as period_end,"
-    " null::varchar as measure, null::varchar as note, null::varchar as sheet, null::integer as row_number"
-)
-EMPTY_OBSERVATION = (
-    "null::varchar as indicator, null::varchar as area, null::varchar as period, null::date as period_start,"
-    " null::date as period_end, null::varchar as measure, null::double as value,"
-    " null::double as rounding, null::double as replaced_value, null::varchar as unit,"
-    " null::varchar as department, null::varchar as submission, null::integer as row_number, null::timestamptz as known_from,"
-    " null::timestamptz as known_to, null::boolean as approximate, null::varchar as sheet, null::varchar as self_assessed,"
-    " null::boolean as synthetic"
-)
 
 # a file returned whole: what its reader said
 FILE_FINDINGS = """

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from warehouse.marts import MONTHS, Done, Maker, Progress, has, of_months, sql
+from warehouse.marts import Done, Maker, Progress, has, sql
+from warehouse.marts.judged import MONTHS, of_months
 from warehouse.spark import EngineError, session
 from warehouse.store import Store, copy_to, discard
 

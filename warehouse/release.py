@@ -22,7 +22,7 @@ import duckdb
 from expectations.model import Plan
 from warehouse import changes, dictionary, marts, sums
 from warehouse.judge import forget_damaged, stale_months
-from warehouse.marts.by_month import BY_MONTH
+from warehouse.marts import by_month
 from warehouse.releases import (
     KEEP,
     Keep,
@@ -198,7 +198,7 @@ def _build(
     file = folder / "warehouse.duckdb"
     # what rests in order mostly stays in order: kept to the letter it would cost half as much again
     with connect(store.root, spill=folder.parent / "spill") as con:
-        held = {} if through else _carried_on(con, base, facts, file)
+        held = {} if through else _carried_on(con, store, base, facts, file)
         con.execute(f"attach if not exists '{quoted(file)}' as w (storage_version '{STORAGE_VERSION}'); use w")
         tables = []
         for table in marts.TABLES:
@@ -252,11 +252,12 @@ def _parts(store: Store, table: str) -> dict[str, Path]:
 
 
 def _carried_on(
-    con: duckdb.DuckDBPyConnection, base: changes.Side | None, facts: dict[str, Any], file: Path
+    con: duckdb.DuckDBPyConnection, store: Store, base: changes.Side | None, facts: dict[str, Any], file: Path
 ) -> dict[str, str]:
-    """Attaches a copy of the base's file as the new one, where that is whole and by the same code, so that only what differs
-    is to be written. Returns of which Parquet it holds the rows, by path and digest; nothing where there is none."""
-    if base is None or base.facts.get("code_version") != facts["code_version"]:
+    """Attaches a copy of the base's file as the new one, where the store is large and that is whole and by the same code, so
+    that only what differs is to be written. Returns of which Parquet it holds the rows, by path and digest; nothing where
+    there is none."""
+    if base is None or base.facts.get("code_version") != facts["code_version"] or not by_month.stands(store):
         return {}
     try:
         told = sums.told(base.folder)
@@ -284,13 +285,11 @@ def _filled(con: duckdb.DuckDBPyConnection, store: Store, table: str, held: dict
     was = {path.rpartition("/")[2]: digest for path, digest in held.items() if path.startswith(f"marts/{table}/")}
     if now == was:
         return
-    if table in BY_MONTH and now.items() & was.items():
+    if table in by_month.BY_MONTH and now.items() & was.items():
         for name in was:
             if was[name] != now.get(name):
-                month = name.removeprefix(f"{table}-").removesuffix(".parquet")
-                con.execute(
-                    f"delete from \"{table}\" where period_end between '{month}-01' and last_day(date '{month}-01')"
-                )
+                first = f"date '{name.removeprefix(f'{table}-').removesuffix('.parquet')}-01'"
+                con.execute(f'delete from "{table}" where period_end between {first} and last_day({first})')
         come = [part for name, part in parts.items() if now[name] != was.get(name)]
         if come:
             con.execute(f'insert into "{table}" from read_parquet({files_sql(come)})')

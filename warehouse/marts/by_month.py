@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,11 +27,17 @@ from warehouse.version import code_version
 
 FROM = 16 << 20  # bytes of judged figures, some four million: below, a file a month costs more than it saves
 NOTED = "parts.json"
+MONTH = re.compile(r"\d{4}-\d{2}")
 
 
 def much(store: Store) -> bool:
     """Whether the store is so large that its largest marts are made by month."""
     return sum(path.stat().st_size for path in store.months.glob("*/observation.parquet")) > FROM
+
+
+def stands(store: Store) -> bool:
+    """Whether the marts in the store were made by month: not so a small store's, nor what a cluster made."""
+    return all(MONTH.fullmatch(part.stem) for table in BY_MONTH for part in store.mart(table))
 
 
 def make(
@@ -89,13 +96,13 @@ def _of_what_is_owed(store: Store, plan: Plan, as_of: dt.datetime) -> dict[str, 
     owed = (
         compiled(plan)["obligation"]
         .group_by("period_end")
-        .agg(pl.len().alias("owed"), (pl.col("due_at") <= as_of).sum().alias("due"))
+        .agg((pl.col("due_at") <= as_of.astimezone(dt.UTC)).sum().alias("due"))
         .group_by(pl.col("period_end").dt.strftime("%Y-%m").alias("month"))
-        .agg(pl.col("owed", "due").sum())
+        .agg(pl.col("due").sum())
         .sort("month")
     )
     rests: dict[str, list[Any]] = {}
-    for month, _, due in owed.rows():
+    for month, due in owed.rows():
         folder = store.months / month
         rows = sums.told(folder)["row.parquet"] if (folder / "row.parquet").exists() else None
         rests[month] = [code_version(), plan.digest, due, rows, now if month in later else None]

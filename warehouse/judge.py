@@ -225,7 +225,7 @@ def _as_it_was_flagged(folder: Path, now: dict[str, str | None]) -> bool:
     either of the files that are there or of others, and then what was touched since is noted. A month that is judged anew
     though nothing was sent is to be flagged whole: somebody asked for it."""
     flagged, half = state_of(folder), state_of(folder, HALF_WAY)
-    noted = half if (folder / touched.FILE).exists() else None
+    noted = half if touched.known(folder) else None
     was = flagged if flagged and flagged["inputs"] != now["inputs"] else None if flagged else noted
     return was is not None and _alike(was, now) and not sums.damage(folder, ["row.parquet", "observation.parquet"])
 
@@ -260,7 +260,7 @@ def quality(
 def _flagged_before(store: Store, plan: Plan, months: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """Of the months `wanted`, those whose flags stand but for what is noted as touched in `months`."""
     made = made_by(plan)
-    noted = {m: (store.months / m / touched.FILE).exists() for m in months}
+    noted = {m: touched.known(store.months / m) for m in months}
 
     def stands(month: str) -> bool:
         folder = store.months / month

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from expectations.compiled import compiled
 from expectations.model import Plan
@@ -22,12 +23,24 @@ from warehouse.store import Store, connect, files_sql, writing_whole
 FILE = "touched.parquet"
 
 
+def known(folder: Path) -> bool:
+    """Whether it is noted what judging the month anew touched. What cannot be read says nothing."""
+    try:
+        pl.read_parquet(folder / FILE)
+    except FileNotFoundError:
+        return False
+    except pl.exceptions.PolarsError:
+        (folder / FILE).unlink()
+        return False
+    return True
+
+
 def note(con: duckdb.DuckDBPyConnection, folder: Path, row: str, observation: str) -> None:
     """Notes, besides what is noted already, how the month's files differ from `row` and `observation`: the queries by which
     they are about to be replaced."""
     names = {"row": folder / "row.parquet", "observation": folder / "observation.parquet"}
     before = {f"{name}_before": _read([file]) for name, file in names.items()}
-    noted = f"union from {_read([folder / FILE])}" if (folder / FILE).exists() else ""
+    noted = f"union from {_read([folder / FILE])}" if known(folder) else ""
     found = con.sql(TOUCHED.format(row=row, observation=observation, noted=noted, **before)).pl()
     with writing_whole(folder / FILE) as stream:
         found.write_parquet(stream)
@@ -44,7 +57,7 @@ def submissions(store: Store, plan: Plan, months: Collection[str], flagged: Sequ
             "create table noted (month varchar, number integer, submission varchar, indicator varchar, area varchar)"
         )
         for month in months:
-            if (file := store.months / month / FILE).exists():
+            if known((file := store.months / month / FILE).parent):
                 con.execute(
                     f"insert into noted select ?, ?, * from {_read([file])}", [month, compared.month_number(month)]
                 )

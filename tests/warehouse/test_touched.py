@@ -191,3 +191,17 @@ def test_a_correction_has_the_flags_of_what_it_touches_found_again_and_no_others
     counts = {v.rule: v.evaluated for v in flagged.verdicts}
     assert counts["Q05"] == 2 * len(touched_months) + 1  # and is said of all rows of these months
     assert list(store.months.glob(f"*/{touched.FILE}")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left", [b"", b"PAR1 cut off", b"PAR1" + bytes(2000) + b"PAR1"])
+def test_what_was_touched_and_cannot_be_read_has_all_flags_found_again(plan: Plan, tmp_path: Path, left: bytes) -> None:
+    _, acts = ELSEWHERE["the whole of a share, by another department"]
+    store = Store(tmp_path / "data")
+    for nth, act in enumerate(acts):
+        given_to(store, plan, tmp_path / "box", nth, act)
+        judged(store, plan, to_the_end=nth < len(acts) - 1)
+    [noted] = store.months.glob(f"*/{touched.FILE}")
+    noted.write_bytes(left)
+    judged(store, plan)
+    assert "Q04" in set(pl.read_parquet(store.months / "2022-03" / "quality.parquet")["rule"])

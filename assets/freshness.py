@@ -51,7 +51,7 @@ def up_to_date(store: dg.ResourceParam[Store], compiled_plan: dg.ResourceParam[P
 
 def _why(store: Store, plan: Plan, month: str) -> str:
     """Why a month is stale: the plan, the code, what was sent, or it was never judged."""
-    judged = state_of(store.months / month)
+    judged = state_of(store.month(month))
     if judged is None:
         return f"not judged yet, or its {STATE} is gone"
     return why_anew(judged, made_by(plan))

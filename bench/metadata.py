@@ -137,7 +137,7 @@ def write_store(given: Given) -> None:
     with connect(store.root, given.root / "model") as con:
         _register(con, "entry", store)
         for month in MONTHS:
-            folder = store.months / month
+            folder = store.month(month)
             folder.mkdir()
             for file in model.glob("*.parquet"):
                 source = f"'{quoted(file)}'"
@@ -152,7 +152,7 @@ def write_store(given: Given) -> None:
             sums.enter(folder, [file.name for file in model.glob("*.parquet")])
     for month, digest in judge.month_inputs(store, plan).items():
         state = {"inputs": digest, **judge.made_by(plan)}
-        write_whole(store.months / month / judge.STATE, json.dumps(state).encode())
+        write_whole(store.month(month) / judge.STATE, json.dumps(state).encode())
 
 
 def _judged_month(root: Path, plan: Plan) -> Path:
@@ -169,7 +169,7 @@ def _judged_month(root: Path, plan: Plan) -> Path:
     reading.read_landed(store, plan)
     judge.validity(store, plan, ["2022-03"])
     judge.quality(store, plan, ["2022-03"])
-    return store.months / "2022-03"
+    return store.month("2022-03")
 
 
 def _write_files(store: Store, rows_file: Path) -> None:

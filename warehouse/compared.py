@@ -15,7 +15,7 @@ import duckdb
 from expectations.compiled import compiled
 from expectations.model import Plan
 from warehouse.resolved import put
-from warehouse.store import Store, files_sql
+from warehouse.store import Store, files_sql, month_of
 
 PAST = 36  # months of changes that a change is compared with (Q03)
 LOOK_BACK = PAST + 12 + 3  # a change is against the year before, and an amount needs the figure of the period before
@@ -29,10 +29,10 @@ def standing(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, months: S
     """Tables series, dated, history, follows, owed: what the figures of the months are compared with; where `some`, those of
     the submissions in table anew. Expects the plan's tables but obligation; reads row of the months, and observation of the
     months and of those before."""
-    known = f"read_parquet({files_sql(store.months / m / 'observation.parquet' for m in looked_at(store, months))})"
+    known = f"read_parquet({files_sql(store.month(m) / 'observation.parquet' for m in looked_at(store, months))})"
     owed = compiled(plan)["obligation"]
     if some:
-        rows = f"read_parquet({files_sql(store.months / m / 'row.parquet' for m in months)})"
+        rows = f"read_parquet({files_sql(store.month(m) / 'row.parquet' for m in months)})"
         con.execute(CONSIDERED.replace("{rows}", rows))
         pairs = con.sql("from considered").pl()
         kinds = {column: owed.schema[column] for column in pairs.columns}
@@ -46,7 +46,7 @@ def standing(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, months: S
 def looked_at(store: Store, months: Sequence[str]) -> list[str]:
     """The months in the store whose figures the months' are compared with, themselves included."""
     first, last = month_number(min(months)) - LOOK_BACK, month_number(max(months))
-    there = (path.parent.name for path in sorted(store.months.glob("*/observation.parquet")))
+    there = (month_of(path.parent) for path in sorted(store.months.glob("*/observation.parquet")))
     return [month for month in there if first <= month_number(month) <= last]
 
 
@@ -61,8 +61,8 @@ def kept(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str], *,
 
     An explanation counts for the figure, on whichever of the department's rows it stands.
     """
-    rows = [p for m in months if (p := store.months / m / "row.parquet").exists()]
-    observed = [p for m in months if (p := store.months / m / "observation.parquet").exists()]
+    rows = [p for m in months if (p := store.month(m) / "row.parquet").exists()]
+    observed = [p for m in months if (p := store.month(m) / "observation.parquet").exists()]
     con.execute(
         KEPT.replace("{rows}", f"read_parquet({files_sql(rows)})")
         .replace("{observed}", f"read_parquet({files_sql(observed)})")

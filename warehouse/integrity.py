@@ -138,7 +138,7 @@ def _results(store: Store) -> Iterator[Found]:
             month = file.relative_to(store.gx / "validations").parts[1]
             file.unlink()
             with contextlib.suppress(FileNotFoundError):
-                (store.months / month / judge.STATE).unlink()
+                (store.month(month) / judge.STATE).unlink()
             yield Found(
                 f"{file} cannot be read", RUN if month != validations.LATEST else "the next judging makes it again"
             )

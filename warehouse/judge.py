@@ -26,7 +26,7 @@ from warehouse.findings import FINDING_TABLE, Verdict, applied, counted
 from warehouse.ledger import ledger
 from warehouse.reading import mended
 from warehouse.resolved import LOCKED, OBSERVE, SPLIT, plan_tables, put, raw, resolved
-from warehouse.store import Store, connect, copy_to, files_sql, write_whole
+from warehouse.store import Store, connect, copy_to, files_sql, month_of, write_whole
 from warehouse.trouble import StoreError
 from warehouse.version import JUDGING, code_version
 
@@ -121,7 +121,9 @@ def made_by(plan: Plan) -> dict[str, str]:
 def stale_months(store: Store, plan: Plan) -> list[str]:
     """The months whose judgement is missing, or older than the plan, the code or the submissions."""
     inputs = month_inputs(store, plan)
-    judged = {p.parent.name: state["inputs"] for p in store.months.glob(f"*/{STATE}") if (state := state_of(p.parent))}
+    judged = {
+        month_of(p.parent): state["inputs"] for p in store.months.glob(f"*/{STATE}") if (state := state_of(p.parent))
+    }
     left = {month for month, rest in judged.items() if rest is not None and month not in inputs}
     return sorted(left | {month for month, digest in inputs.items() if judged.get(month) != digest})
 
@@ -142,7 +144,7 @@ def forget_damaged(store: Store, months: Iterable[str] | None = None) -> list[st
     chosen = None if months is None else set(months)
     found = []
     for folder in sorted(p.parent for p in store.months.glob(f"*/{STATE}")):
-        if (chosen is None or folder.name in chosen) and (wrong := sums.damage(folder, files)):
+        if (chosen is None or month_of(folder) in chosen) and (wrong := sums.damage(folder, files)):
             (folder / STATE).unlink()
             found.append(wrong)
     return found
@@ -205,7 +207,7 @@ def judged(
         with store.helping(brief.leave):
             validations.record(con, store, "judged", VALIDITY, found.result, part)
         for month in part:
-            folder = store.months / month
+            folder = store.month(month)
             made = {name: query.format(month=month) for name, query in WRITTEN.items()}
             with store.helping(brief.leave):
                 if _as_it_was_flagged(folder, brief.state[month]):
@@ -239,7 +241,7 @@ def quality(
 ) -> Judged:
     """Flags the kept rows of the months, and of the later months that look back on them, and writes quality of each."""
     chosen = looking_back_on(months, months_with_rows(store)) if months else []
-    wanted = [m for m in chosen if (store.months / m / "row.parquet").exists()]
+    wanted = [m for m in chosen if (store.month(m) / "row.parquet").exists()]
     if not wanted:
         return Judged()
     with store.room(), store.writing("judging", progress):
@@ -251,19 +253,19 @@ def quality(
         if done.crashed:
             return done
         for month in months:  # last of all: a month that says so has been judged whole
-            if (store.months / month / HALF_WAY).exists():
-                os.replace(store.months / month / HALF_WAY, store.months / month / STATE)
-            (store.months / month / touched.FILE).unlink(missing_ok=True)
+            if (store.month(month) / HALF_WAY).exists():
+                os.replace(store.month(month) / HALF_WAY, store.month(month) / STATE)
+            (store.month(month) / touched.FILE).unlink(missing_ok=True)
         return done
 
 
 def _flagged_before(store: Store, plan: Plan, months: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """Of the months `wanted`, those whose flags stand but for what is noted as touched in `months`."""
     made = made_by(plan)
-    noted = {m: touched.known(store.months / m) for m in months}
+    noted = {m: touched.known(store.month(m)) for m in months}
 
     def stands(month: str) -> bool:
-        folder = store.months / month
+        folder = store.month(month)
         if month in noted:
             return not sums.damage(folder, [f"{name}.parquet" for name in FLAGGED])
         state = state_of(folder)
@@ -301,15 +303,15 @@ def flagged(
             for month in part:
                 with store.helping(brief.leave):
                     for name, query in FLAGGED.items():
-                        copy_to(con, query.format(month=month), store.months / month / f"{name}.parquet")
-                    sums.enter(store.months / month, [f"{name}.parquet" for name in FLAGGED])
+                        copy_to(con, query.format(month=month), store.month(month) / f"{name}.parquet")
+                    sums.enter(store.month(month), [f"{name}.parquet" for name in FLAGGED])
     return done
 
 
 def _others(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> None:
     """Adds to finding and evaluated what stands of the months' submissions that were not flagged anew."""
     for table, name in zip(("finding", "evaluated"), FLAGGED, strict=True):
-        files = [store.months / month / f"{name}.parquet" for month in months]
+        files = [store.month(month) / f"{name}.parquet" for month in months]
         con.execute(
             f"insert into {table} by name from read_parquet({files_sql(files)}) anti join anew using (month, submission)"
         )

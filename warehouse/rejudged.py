@@ -22,7 +22,7 @@ from warehouse import sums
 from warehouse.judge import STATE, forget_damaged, made_by, state_of
 from warehouse.ledger import ledger
 from warehouse.release import link
-from warehouse.store import Store, connect, files_sql, write_whole
+from warehouse.store import Store, connect, files_sql, month_of, write_whole
 
 BEFORE = "before"  # in a month's folder: its findings, and of what, as they stood before it was judged anew
 FINDINGS = ("validity.parquet", "quality.parquet")
@@ -34,7 +34,7 @@ def put_aside(store: Store, months: Iterable[str], now: dt.datetime) -> None:
     months = list(months)
     forget_damaged(store, months)
     for month in months:
-        folder = store.months / month
+        folder = store.month(month)
         state = state_of(folder)
         if (folder / BEFORE).exists() or state is None:
             continue
@@ -58,9 +58,9 @@ def _beside(folder: Path) -> Path:
 def changes(store: Store, plan: Plan) -> pl.DataFrame:
     """month, why, rule, appeared, disappeared of the months judged anew since they were put aside; recorded in the ledger.
     A rule whose findings are the same takes no row; a month without change takes none."""
-    aside = {p.parent.name: p for p in sorted(store.months.glob(f"*/{BEFORE}")) if (p.parent / STATE).exists()}
+    aside = {month_of(p.parent): p for p in sorted(store.months.glob(f"*/{BEFORE}")) if (p.parent / STATE).exists()}
     stood = {m: s for m, p in aside.items() if (s := state_of(p)) and not sums.damage(p, FINDINGS)}
-    before, after = _findings([aside[m] for m in stood]), _findings([store.months / m for m in stood])
+    before, after = _findings([aside[m] for m in stood]), _findings([store.month(m) for m in stood])
     keys = ["month", "rule", "finding"]
     moved = (
         pl.concat(

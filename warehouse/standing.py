@@ -23,12 +23,12 @@ class Standing:
 def standing(store: Store, months: Sequence[str]) -> Standing:
     """The months' rows and findings as they are in the store; a month not judged yet has none."""
     with connect(store.root) as con:
-        paths = [p for m in months if (p := store.months / m / "row.parquet").exists()]
+        paths = [p for m in months if (p := store.month(m) / "row.parquet").exists()]
         rows = f"read_parquet({files_sql(paths)})" if paths else EMPTY_ROWS
         found = [
             f"select '{family}' as family, * from read_parquet({files_sql(kept)})"
             for family in ("validity", "quality")
-            if (kept := [p for m in months if (p := store.months / m / f"{family}.parquet").exists()])
+            if (kept := [p for m in months if (p := store.month(m) / f"{family}.parquet").exists()])
         ]
         con.execute(f"create view finding as {' union all '.join(found) or EMPTY_FINDINGS}")
         return Standing(

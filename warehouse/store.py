@@ -40,6 +40,7 @@ import duckdb
 from warehouse.trouble import StoreError, of_disk
 
 log = logging.getLogger(__name__)
+PARTITION = "month="
 _writing: ContextVar[frozenset[Path]] = ContextVar("_writing", default=frozenset())  # locks held where this is asked
 
 
@@ -58,6 +59,10 @@ class Store:
     @property
     def months(self) -> Path:
         return self.root / "months"
+
+    def month(self, month: str) -> Path:
+        """The folder of a judged month, named as other engines read a partition from a path."""
+        return self.months / f"{PARTITION}{month}"
 
     @property
     def marts(self) -> Path:
@@ -145,8 +150,10 @@ class Store:
                     _held(helpers, fcntl.LOCK_EX)
             outer = _writing.set(_writing.get() | {lock})
             try:
-                for left in (*self.months.glob("*/.*.tmp"), *self.marts.glob(".*.tmp")):
+                for left in (*self.months.glob("*/.*.tmp"), *self.marts.glob(".*.tmp"), *self.marts.glob("*/.*.tmp")):
                     discard(left)  # of a process that was killed
+                for before in self.months.glob("[0-9]*-[0-9]*"):
+                    os.rename(before, self.month(before.name))  # what it was called by an earlier version
                 yield
             finally:
                 _writing.reset(outer)
@@ -198,6 +205,11 @@ def holder(lock: Path) -> str:
     """Who holds a lock, and since when, as they signed it."""
     since = dt.datetime.fromtimestamp(lock.stat().st_mtime).astimezone()
     return f"{lock} is held by {lock.read_text() or 'another process'}, since {since:%Y-%m-%d %H:%M:%S%z}"
+
+
+def month_of(folder: Path) -> str:
+    """Of which month a folder of `Store.month` is."""
+    return folder.name.removeprefix(PARTITION)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -57,13 +57,13 @@ def submissions(store: Store, plan: Plan, months: Collection[str], flagged: Sequ
             "create table noted (month varchar, number integer, submission varchar, indicator varchar, area varchar)"
         )
         for month in months:
-            if known((file := store.months / month / FILE).parent):
+            if known((file := store.month(month) / FILE).parent):
                 con.execute(
                     f"insert into noted select ?, ?, * from {_read([file])}", [month, compared.month_number(month)]
                 )
         con.execute("create table flagged (month varchar, number integer)")
         con.executemany("insert into flagged values (?, ?)", [(m, compared.month_number(m)) for m in flagged])
-        rows = _read([store.months / month / "row.parquet" for month in flagged])
+        rows = _read([store.month(month) / "row.parquet" for month in flagged])
         found = con.execute(AFFECTED.format(rows=rows, back=compared.LOOK_BACK)).fetchall()
     return {month: [] for month in flagged} | {month: sorted(those) for month, those in found}
 

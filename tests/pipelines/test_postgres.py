@@ -26,6 +26,7 @@ from pipelines.settings import SettingsError
 from pipelines.storage import POSTGRES
 from tests.processes import ROOT, answers, environment, graphql, running, said
 from tests.servers import free_port, wait_until
+from warehouse.store import month_of
 
 PASSWORD = "canary-7d1f2c"
 SENDERS = {"science", "finance", "commerce"}
@@ -111,7 +112,7 @@ def served(told: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def judged(data: Path) -> dict[str, int]:
-    return {p.parent.name: p.stat().st_mtime_ns for p in (data / "months").glob("*/row.parquet")}
+    return {month_of(p.parent): p.stat().st_mtime_ns for p in (data / "months").glob("*/row.parquet")}
 
 
 def months_returned(data: Path) -> set[str]:

@@ -157,7 +157,7 @@ def test_withdrawn_corrected_and_empty_months_are_judged_alike(by: judge.Hands, 
     assert judge.stale_months(store, book) == ["2024-01", "2024-02", "2024-03"]
     here, there = said(store, book), said(other, book, hands=by)
     assert apart(here, there) == []
-    assert here["months/2024-01/observation.parquet"].filter(pl.col("known_to").is_null()).is_empty()
+    assert here["months/month=2024-01/observation.parquet"].filter(pl.col("known_to").is_null()).is_empty()
 
 
 def submission(store: Store, name: str) -> str:
@@ -344,7 +344,7 @@ def test_a_month_that_holds_most_rows_and_more_than_an_executor_may_is_judged_al
     other = twin(store)
     here, there = said(store, plan), said(other, plan, hands=by)
     assert apart(here, there) == []
-    assert here["months/2022-12/row.parquet"].estimated_size() > 1e9 * gigabytes(cluster.memory)
+    assert here["months/month=2022-12/row.parquet"].estimated_size() > 1e9 * gigabytes(cluster.memory)
 
 
 def test_a_whole_night_on_the_cluster_ends_in_the_same_release(

@@ -45,7 +45,7 @@ def evaluated(ui: Ui, check: str, month: str) -> tuple[Stored, str]:
 
 
 def returned(ui: Ui, month: str) -> int:
-    file = ui.store.months / month / "validity.parquet"
+    file = ui.store.month(month) / "validity.parquet"
     return int(duckdb.execute(f"select count(*) from read_parquet('{file}')").fetchall()[0][0])
 
 

@@ -19,7 +19,7 @@ from tests.servers import Platform
 from warehouse import filings, integrity, judge, landing, ledger, marts, reading, receipts, rejudged
 from warehouse.release import pending, publish
 from warehouse.releases import ReleaseError, current, releases, rollback
-from warehouse.store import Store
+from warehouse.store import Store, month_of
 from warehouse.trouble import StoreError
 
 MONTHS = [f"2022-{n:02}" for n in range(1, 13)]
@@ -272,7 +272,7 @@ def damageable(place: Place) -> dict[str, Path]:
     months = zip(MONTHS, [*names, judge.STATE, "SHA256SUMS"], strict=False)
     [released] = releases(store)
     [result] = (store.gx / "validations" / "judged" / "2022-10").rglob("period.json")
-    return {f"month {name}": store.months / month / name for month, name in months} | {
+    return {f"month {name}": store.month(month) / name for month, name in months} | {
         "rows": place.rows("transport/2022-12.csv"),
         "validation result": result,
         "suite": store.gx / "suites" / "judged.json",
@@ -317,7 +317,7 @@ def test_whatever_is_damaged_the_next_release_is_the_same(
     send(place.box, LATE)
     place.nights(AFTER)
     assert place.tables() == whole[2]
-    months = {f.parent.name for k, f in files.items() if k.startswith("month") and kind in (k, "all at once")}
+    months = {month_of(f.parent) for k, f in files.items() if k.startswith("month") and kind in (k, "all at once")}
     assert set(place.judged) == months | {"2022-12"}  # what is damaged is judged anew, and nothing else
     if kind in ("rows", "all at once"):
         assert (

@@ -190,7 +190,7 @@ def test_the_command_line_says_what_is_full_or_damaged_and_a_run_mends_it(tmp_pa
     assert code == 0, said
     assert wallchart_says("check", env)[0] == 0
     store = Store(data)
-    for file in [*store.rows.glob("*.parquet"), store.months / "2022-10" / "row.parquet", store.ledger]:
+    for file in [*store.rows.glob("*.parquet"), store.month("2022-10") / "row.parquet", store.ledger]:
         os.truncate(file, 100)
     code, said = wallchart_says("run", env)
     assert code == 1

@@ -17,7 +17,7 @@ from warehouse import judge, marts
 from warehouse.preview import Asked, PreviewError, outcome, preview
 from warehouse.reading import forget, read_landed
 from warehouse.release import publish
-from warehouse.store import Store
+from warehouse.store import Store, month_of
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +82,7 @@ def test_what_a_plan_would_change_is_what_it_then_changes(city: Night, stricter:
     assert not (city.store.root / ".preview").exists()
 
     assert said.base == city.release.release
-    assert set(said.stale) == set(said.judged) == {p.parent.name for p in city.store.months.glob("*/row.parquet")}
+    assert set(said.stale) == set(said.judged) == {month_of(p.parent) for p in city.store.months.glob("*/row.parquet")}
     assert {r["rule"]: (r["appeared"], r["disappeared"]) for r in said.findings.to_dicts()}["V08"] == (1, 0)
     december = said.by_month.to_dicts()[0]  # the month that differs comes first
     assert (december["month"], december["returned before"], december["returned after"]) == ("2022-12", 0, 1)

@@ -150,8 +150,8 @@ def judged(root: Path, plan: Plan, content: bytes) -> dict[tuple[str, str, str],
     send(box, {"statistics/form.xlsx": content}, {"statistics/form.xlsx": IN_TIME})
     landing.land(store, [box.as_uri()], plan, NOW)
     judge.validity(store, plan, reading.read_landed(store, plan))
-    rows = pl.read_parquet(store.months / "2022-12" / "row.parquet")
-    found = pl.read_parquet(store.months / "2022-12" / "validity.parquet")
+    rows = pl.read_parquet(store.month("2022-12") / "row.parquet")
+    found = pl.read_parquet(store.month("2022-12") / "validity.parquet")
     rules: dict[tuple[str, int, str], set[str]] = {}
     for sheet, row, indicator, rule in found.select("sheet", "row_number", "indicator", "rule").rows():
         rules.setdefault((sheet, row, indicator), set()).add(rule)

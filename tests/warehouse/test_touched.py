@@ -204,4 +204,4 @@ def test_what_was_touched_and_cannot_be_read_has_all_flags_found_again(plan: Pla
     [noted] = store.months.glob(f"*/{touched.FILE}")
     noted.write_bytes(left)
     judged(store, plan)
-    assert "Q04" in set(pl.read_parquet(store.months / "2022-03" / "quality.parquet")["rule"])
+    assert "Q04" in set(pl.read_parquet(store.month("2022-03") / "quality.parquet")["rule"])

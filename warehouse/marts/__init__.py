@@ -30,7 +30,7 @@ from warehouse.marts import by_month
 from warehouse.marts.judged import MONTHS, bound
 from warehouse.resolved import plan_tables, put
 from warehouse.spark import DUCKDB
-from warehouse.store import Store, connect, copy_to, discard, files_sql, write_whole
+from warehouse.store import Store, connect, copy_to, discard, files_sql, month_of, write_whole
 from warehouse.version import code_version
 
 FROM_PLAN = ["plan", "capability", "department", "area", "indicator", "target", "target_version", "published", "baseline", "period",
@@ -233,7 +233,7 @@ def input_digest(store: Store, plan: Plan, as_of: dt.datetime) -> str:
             digest.update(repr(submission).encode())  # one at a time: a country's are millions
         said = [db.execute(f"select * from {act} order by 1").fetchall() for act in ("withdrawal", "certification")]
     states = sorted(store.months.glob("*/state.json"))
-    judged = [(p.parent.name, p.read_text("utf-8", errors="replace")) for p in states]
+    judged = [(month_of(p.parent), p.read_text("utf-8", errors="replace")) for p in states]
     tables, now = compiled(plan), as_of.astimezone(dt.UTC)
     times = [
         tables["obligation"]["due_at"],

@@ -22,7 +22,7 @@ from warehouse import sums
 from warehouse.ledger import ledger
 from warehouse.marts.judged import bound
 from warehouse.resolved import put
-from warehouse.store import Store, copy_to, discard, write_whole
+from warehouse.store import Store, copy_to, discard, month_of, write_whole
 from warehouse.version import code_version
 
 FROM = 16 << 20  # bytes of judged figures, some four million: below, a file a month costs more than it saves
@@ -76,7 +76,7 @@ def _noted(store: Store) -> dict[str, dict[str, Any]]:
 
 def _of_figures(store: Store, plan: Plan, as_of: dt.datetime) -> dict[str, list[Any]]:
     folders = sorted(path.parent for path in store.months.glob("*/observation.parquet"))
-    return {month.name: [code_version(), sums.told(month)["observation.parquet"]] for month in folders}
+    return {month_of(month): [code_version(), sums.told(month)["observation.parquet"]] for month in folders}
 
 
 def _one_months_figures(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan, month: str) -> None:
@@ -103,7 +103,7 @@ def _of_what_is_owed(store: Store, plan: Plan, as_of: dt.datetime) -> dict[str, 
     )
     rests: dict[str, list[Any]] = {}
     for month, due in owed.rows():
-        folder = store.months / month
+        folder = store.month(month)
         rows = sums.told(folder)["row.parquet"] if (folder / "row.parquet").exists() else None
         rests[month] = [code_version(), plan.digest, due, rows, now if month in later else None]
     return rests

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.store import Store, files_sql
+from warehouse.store import Store, files_sql, month_of
 
 # what the judged months hold, by the name that mart files know it by
 MONTHS = {
@@ -22,7 +22,7 @@ MONTHS = {
 
 def bound(con: duckdb.DuckDBPyConnection, store: Store, table: str, months: Sequence[str] | None = None) -> None:
     """The view `table` (of MONTHS) is of these months, or of all."""
-    if paths := [path for path in of_months(store, table) if months is None or path.parent.name in months]:
+    if paths := [path for path in of_months(store, table) if months is None or month_of(path.parent) in months]:
         # months judged by another version of this code have other columns, until they are judged anew
         rows = f"* from read_parquet({files_sql(paths)}, union_by_name = true)"
     elif table in EMPTY:

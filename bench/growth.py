@@ -29,6 +29,7 @@ from bench.report import HERE, OUT, SAID, add_record, child, listed, machine, re
 from bench.stages import environment, last_line
 
 LATE = "synthetic-2022-06.csv"
+GROUPS = ("rows", "departments", "indicators", "history", "files", "late", "Dagster", "start-up")
 FILES = [500, 5_000]
 
 
@@ -195,6 +196,7 @@ def main() -> None:
     arguments.add_argument(
         "--history", type=int, default=1_000_000, help="rows of the history into which a file comes late"
     )
+    arguments.add_argument("--only", nargs="*", choices=GROUPS, default=GROUPS, help="what of all this is measured")
     arguments.add_argument("--note", default="", help="a remark to stand with the results")
     arguments.add_argument("--record", action="store_true", help="add the tables to bench/RESULTS.md")
     chosen = arguments.parse_args()
@@ -207,14 +209,17 @@ def main() -> None:
         "history": [(f"{months} months", City(like * months // 12, months=months)) for months in (12, 24, 36, 60)],
     }
     results: dict[str, list[dict[str, Any]]] = {}
-    for group, cities in groups.items():
+    for group, cities in ((group, cities) for group, cities in groups.items() if group in chosen.only):
         results[group] = []
         for what, city in cities:
             results[group].append(first_night(what, city))
             SAID.print(f"{group}: {what}: {results[group][-1]['wall']:.1f} s, {results[group][-1]['peak_mb']:,.0f} MB")
-    results["files"] = [small_files(files) for files in FILES]
-    results["late"] = late_file(City(chosen.history))
-    results["Dagster"] = by_dagster(City(like * 3, months=36))
+    if "files" in chosen.only:
+        results["files"] = [small_files(files) for files in FILES]
+    if "late" in chosen.only:
+        results["late"] = late_file(City(chosen.history))
+    if "Dagster" in chosen.only:
+        results["Dagster"] = by_dagster(City(like * 3, months=36))
     rows = []
     for group, cases in results.items():
         for n, case in enumerate(cases):
@@ -222,7 +227,8 @@ def main() -> None:
     lines = listed(
         "How a night grows (x: times the first of its kind; of the late file, times the empty history)", rows
     )
-    lines += ["", *listed("Start-up", start_up())]
+    if "start-up" in chosen.only:
+        lines += ["", *listed("Start-up", start_up())]
     add_record("growth", "How a night grows", head, lines, results, record=chosen.record)
 
 

@@ -209,9 +209,10 @@ def _build(
             if through:
                 seen = [through / "marts" / table / part.name for part in sorted((folder / "marts" / table).iterdir())]
                 con.execute(f'create view "{table}" as from read_parquet({files_sql(seen)})')
-            else:
-                _filled(con, store, table, held)
             tables.append(_counted(con, table, f"read_parquet({files_sql(parts)})"))
+        for how, files in [] if through else _to_write(con, store, held):
+            if files:
+                con.execute(f"{how} from read_parquet({files_sql(files)})")
         con.execute(
             "create or replace table release as select $release as release, $built_at::timestamptz as built_at,"
             " $plan_revision::integer as plan_revision, $code_version as code_version, $input_digest as input_digest,"
@@ -277,24 +278,29 @@ def _carried_on(
     return {}
 
 
-def _filled(con: duckdb.DuckDBPyConnection, store: Store, table: str, held: dict[str, str]) -> None:
-    """The table of the new file holds the mart: it does already, or of a mart by months those are replaced that differ, or
-    it is made anew."""
-    noted, parts = sums.told(store.marts), _parts(store, table)
-    now = {name: noted[part.relative_to(store.marts).as_posix()] for name, part in parts.items()}
-    was = {path.rpartition("/")[2]: digest for path, digest in held.items() if path.startswith(f"marts/{table}/")}
-    if now == was:
-        return
-    if table in by_month.BY_MONTH and now.items() & was.items():
-        for name in was:
-            if was[name] != now.get(name):
-                first = f"date '{name.removeprefix(f'{table}-').removesuffix('.parquet')}-01'"
-                con.execute(f'delete from "{table}" where period_end between {first} and last_day({first})')
-        come = [part for name, part in parts.items() if now[name] != was.get(name)]
-        if come:
-            con.execute(f'insert into "{table}" from read_parquet({files_sql(come)})')
-    else:
-        con.execute(f'create or replace table "{table}" as from read_parquet({files_sql(parts.values())})')
+def _to_write(con: duckdb.DuckDBPyConnection, store: Store, held: dict[str, str]) -> list[tuple[str, list[Path]]]:
+    """Takes out of the file that is carried on what no longer holds, and then says of each table that differs how it is
+    written, and from which Parquet: of a mart by months those that differ are inserted, any other is created. All is taken
+    out before anything is written, so that the room is used again."""
+    noted, todo = sums.told(store.marts), []
+    for table in marts.TABLES:
+        parts = _parts(store, table)
+        now = {name: noted[part.relative_to(store.marts).as_posix()] for name, part in parts.items()}
+        was = {path.rpartition("/")[2]: digest for path, digest in held.items() if path.startswith(f"marts/{table}/")}
+        if now == was:
+            continue
+        if table in by_month.BY_MONTH and now.items() & was.items():
+            for name in was:
+                if was[name] != now.get(name):
+                    first = f"date '{name.removeprefix(f'{table}-').removesuffix('.parquet')}-01'"
+                    con.execute(f'delete from "{table}" where period_end between {first} and last_day({first})')
+            todo.append((f'insert into "{table}"', [part for n, part in parts.items() if now[n] != was.get(n)]))
+        else:
+            con.execute(f'drop table if exists "{table}"')
+            todo.append((f'create table "{table}" as', list(parts.values())))
+    if held:
+        con.execute("checkpoint w")
+    return todo
 
 
 def _counted(con: duckdb.DuckDBPyConnection, table: str, rows: str) -> dict[str, Any]:

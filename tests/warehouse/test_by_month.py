@@ -13,7 +13,7 @@ import pytest
 
 from expectations.model import Plan
 from tests.night import IN_TIME, NOW, Night, long_csv
-from warehouse import filings, judge, marts
+from warehouse import filings, judge, marts, release
 from warehouse.marts import by_month
 from warehouse.release import publish
 
@@ -155,16 +155,17 @@ def test_a_release_is_not_carried_on_from_a_file_that_is_damaged(
     held(second)
 
 
-def test_a_file_of_which_much_was_taken_out_is_written_anew(night: Callable[..., Night], large: None) -> None:
+def test_the_room_of_what_was_taken_out_is_used_again(
+    night: Callable[..., Night], large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = night(FIRST)
-    sizes = []
-    for n in range(1, 9):
+    sizes = [(first.folder / "warehouse.duckdb").stat().st_size]
+    for n in range(1, 6):
+        monkeypatch.setattr(release, "FREE", 0.25 if n < 5 else -1)
         files = {f"transport/{n}.csv": long_csv(("airport_passengers", "", "2022-05", "", 400 + n, "万人次"))}
-        now = NOW + dt.timedelta(days=n)
-        last = night(files, {next(iter(files)): LATER + dt.timedelta(days=n)}, now=now, root=first.root)
-        sizes.append(Path(last.folder / "warehouse.duckdb").stat().st_size)
-    size = Path(first.folder / "warehouse.duckdb").stat().st_size
-    assert max(sizes) < 2 * size
-    assert sum(s < 1.1 * size for s in sizes) >= 2  # written anew, and not each time
-    assert sum(s > 1.1 * size for s in sizes) >= 2
-    assert len(last.ask("from observation where period = '2022-05'")) == 9
+        sent = dict.fromkeys(files, LATER + dt.timedelta(days=n))
+        last = night(files, sent, now=NOW + dt.timedelta(days=n), root=first.root)
+        sizes.append((last.folder / "warehouse.duckdb").stat().st_size)
+    assert sizes[0] * 1.1 < min(sizes[1:5]) and max(sizes) < 1.4 * sizes[0]
+    assert sizes[5] < 1.1 * sizes[0]  # more room than is allowed: written anew
+    assert len(last.ask("from observation where period = '2022-05'")) == 6

@@ -71,7 +71,7 @@ def test_each_submission_and_month_has_the_counts_of_its_own_findings(kept: Nigh
         stored = results(kept, batch, month)
         period = stored.pop(validations.PERIOD)
         findings = duckdb.execute(
-            f"select submission, rule, count(*) from read_parquet('{kept.store.months}/{month}/{family}.parquet') group by all"
+            f"select submission, rule, count(*) from read_parquet('{kept.store.month(month)}/{family}.parquet') group by all"
         ).fetchall()
         assert {(s, r, n) for s, result in stored.items() for r, n in counts(result).items() if n} == set(findings)
         assert counts(period) == sum((counts(r) for r in stored.values()), Counter())

@@ -263,8 +263,8 @@ def _carried_on(
     try:
         told = sums.told(base.folder)
         shutil.copyfile(base.folder / file.name, file)
-    except (OSError, UnicodeDecodeError):
-        told = {}
+    except (FileNotFoundError, UnicodeDecodeError):
+        told = {}  # it is damaged: nothing to go on from
     if file.exists() and told.get(file.name) == sha256(file):
         con.execute(f"attach '{quoted(file)}' as w")
         [(tables,)] = con.execute("select count(*) from duckdb_tables() where database_name = 'w'").fetchall()

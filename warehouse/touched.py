@@ -26,7 +26,7 @@ FILE = "touched.parquet"
 def known(folder: Path) -> bool:
     """Whether it is noted what judging the month anew touched. What cannot be read says nothing."""
     try:
-        pl.read_parquet(folder / FILE)
+        pl.read_parquet(folder / FILE, glob=False)  # a folder above may look like a pattern
     except FileNotFoundError:
         return False
     except pl.exceptions.PolarsError:

@@ -153,7 +153,10 @@ class Store:
                 for left in (*self.months.glob("*/.*.tmp"), *self.marts.glob(".*.tmp"), *self.marts.glob("*/.*.tmp")):
                     discard(left)  # of a process that was killed
                 for before in self.months.glob("[0-9]*-[0-9]*"):
-                    os.rename(before, self.month(before.name))  # what it was called by an earlier version
+                    if self.month(before.name).exists():
+                        discard(before)  # an earlier version was at work in between
+                    else:
+                        os.rename(before, self.month(before.name))  # what it was called by an earlier version
                 yield
             finally:
                 _writing.reset(outer)

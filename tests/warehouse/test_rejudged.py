@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections.abc import Callable
 
 from expectations.model import Plan
@@ -71,6 +72,10 @@ def test_a_run_that_goes_on_for_a_killed_one_says_once_what_both_changed(
 def test_months_judged_under_another_folder_name_are_taken_over(night: Callable[..., Night], plan: Plan) -> None:
     store = night({"ecology/a.csv": long_csv(("good_air_days", "", "2022-12", "", 87.7, "%"))}).store
     store.month("2022-12").rename(store.months / "2022-12")  # as it was called before it was a partition
+    with store.writing("landing"):
+        assert judge.stale_months(store, plan) == []
+    assert [folder.name for folder in store.months.iterdir()] == ["month=2022-12"]
+    shutil.copytree(store.month("2022-12"), store.months / "2022-12")  # the earlier version was at work once more
     with store.writing("landing"):
         assert judge.stale_months(store, plan) == []
     assert [folder.name for folder in store.months.iterdir()] == ["month=2022-12"]

@@ -71,7 +71,7 @@ def applied(con: duckdb.DuckDBPyConnection, plan: Plan, batch: str, rules: Seque
     result, latest = validations.validate(con, plan, batch, rules)
     counted = counted_by(result)
     con.execute(_evaluated(batch, rules))
-    evaluated = dict(con.execute("select rule, sum(evaluated)::bigint from evaluated group by rule").fetchall())
+    evaluated = dict(con.execute(ASKED).fetchall())
     verdicts = []
     for rule in rules:
         fired, crashed = counted[rule.rule]
@@ -95,7 +95,7 @@ def applied(con: duckdb.DuckDBPyConnection, plan: Plan, batch: str, rules: Seque
 def counted(con: duckdb.DuckDBPyConnection, verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The verdicts with the counts of all that is in finding and evaluated."""
     fired = dict(con.execute("select rule, count(*) from finding group by rule").fetchall())
-    evaluated = dict(con.execute("select rule, sum(evaluated)::bigint from evaluated group by rule").fetchall())
+    evaluated = dict(con.execute(ASKED).fetchall())
     return [Verdict(v.rule, evaluated.get(v.rule, 0), fired.get(v.rule, 0), v.crashed) for v in verdicts]
 
 
@@ -108,6 +108,8 @@ def _evaluated(batch: str, rules: Sequence[type[PlanRule]]) -> str:
             count(*) as rows, unnest([{counts}], recursive := true)
         from {batch} group by month, submission"""
 
+
+ASKED = "select rule, sum(evaluated)::bigint from evaluated group by rule"
 
 FINDING_TABLE = """
 create or replace table finding (

@@ -86,13 +86,8 @@ def _one_months_figures(con: duckdb.DuckDBPyConnection, store: Store, plan: Plan
 def _of_what_is_owed(store: Store, plan: Plan, as_of: dt.datetime) -> dict[str, list[Any]]:
     now = int(as_of.timestamp() * 1e6)
     with ledger(store) as db:  # what came later is not known then
-        later = dict(
-            db.execute(
-                "select m.month, max(s.received_at) from submission_month m join submission s using (submission)"
-                " where s.received_at > ? group by m.month",
-                [now],
-            ).fetchall()
-        )
+        asked = "select distinct month from submission_month join submission using (submission) where received_at > ?"
+        later = {month for (month,) in db.execute(asked, [now])}
     owed = (
         compiled(plan)["obligation"]
         .group_by("period_end")

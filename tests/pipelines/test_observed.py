@@ -119,7 +119,7 @@ def prometheus(night: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory)
         def scraped() -> bool:
             try:
                 return bool(answer(client, "wallchart_release_age_seconds"))
-            except httpx.TransportError:
+            except httpx.HTTPError:  # not listening yet, or listening and not ready: 503
                 time.sleep(0.5)
                 return False
 
@@ -138,7 +138,7 @@ def running(args: list[str], **more: Any) -> Iterator[None]:
 
 
 def answer(client: httpx.Client, query: str) -> list[Any]:
-    said = client.get("/query", params={"query": query}).json()
+    said = client.get("/query", params={"query": query}).raise_for_status().json()
     assert said["status"] == "success", (query, said)
     return list(said["data"]["result"])
 

@@ -1,13 +1,15 @@
 """Great Expectations, imported without what is not used of it. Imported before whatever is of great_expectations.
 
 Spark's client, where it is installed, is for an engine that is not used here: half a second more, and a process that was begun
-by `python -c` would end, for the client then looks for a whole Spark. SciPy's statistics are for expectations that no rule
-is made of: half a second, spent when they are first asked for.
+by `python -c` would end, for the client then looks for a whole Spark. Amazon's is for its own way to buckets: a tenth. SciPy's
+statistics are for expectations that no rule is made of: half a second, spent when they are first asked for.
 """
 
 import sys
 from importlib import import_module
 from importlib.util import LazyLoader, find_spec, module_from_spec
+
+CLIENTS = ("pyspark", "boto3", "botocore")
 
 
 def _when_used(package: str, name: str) -> None:
@@ -23,8 +25,10 @@ def _when_used(package: str, name: str) -> None:
 
 if not {"great_expectations", "pyspark"} & sys.modules.keys():
     _when_used("scipy", "stats")
-    sys.modules["pyspark"] = None  # type: ignore[assignment]  # as if it were not installed
+    hidden = [name for name in CLIENTS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # as if they were not installed
     try:
         import great_expectations  # noqa: F401
     finally:
-        del sys.modules["pyspark"]
+        for name in hidden:
+            del sys.modules[name]

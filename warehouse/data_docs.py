@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +103,15 @@ class Site(SiteBuilder):
         metas = {name: suite["meta"] for name, suite in suites.items()}
         names = {n["indicator"]: n["name_zh"] for meta in metas.values() for n in meta["indicators"]}
         names |= {code: name for meta in metas.values() for code, name in meta["departments"].items()}
-        for key in resource_identifiers:
-            is_suite = isinstance(key, ExpectationSuiteIdentifier)
-            drawn = (
-                _suite_page(suites[key.name])
-                if is_suite
-                else _result_page(key, json.loads(results.get(key.to_tuple())))
-            )
-            section = SiteSectionIdentifier("expectations" if is_suite else "validations", key)
-            site.set(section, template.render(drawn, names=names))
+        for run, keys in groupby(resource_identifiers, lambda key: key.to_tuple()[:-1]):
+            of_run = results.of_run(run) if run else {}  # a suite is of no run
+            for key in keys:
+                if run:
+                    drawn = _result_page(key, json.loads(of_run[key.batch_identifier]))
+                else:
+                    drawn = _suite_page(suites[key.name])
+                section = SiteSectionIdentifier("validations" if run else "expectations", key)
+                site.set(section, template.render(drawn, names=names))
         if build_index:
             site.write_index_page(template.render(_index(Path(results.full_base_directory), metas), names=names))
         return self.get_resource_url(only_if_exists=False), None

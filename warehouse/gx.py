@@ -19,11 +19,15 @@ import expectations.gx_alone  # noqa: F401
 import duckdb
 import duckdb_engine
 import great_expectations as gx
+import polars as pl
 from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
 from great_expectations.data_context import EphemeralDataContext
+from great_expectations.data_context.store.tuple_store_backend import TupleFilesystemStoreBackend
 from great_expectations.data_context.types.base import DataContextConfig, ProgressBarsConfig
+from great_expectations.exceptions import InvalidKeyError
 
 from expectations.suites import PlanRule
+from warehouse.validations import SUBMISSIONS
 
 
 class SharedConnection(duckdb_engine.ConnectionWrapper):
@@ -41,7 +45,7 @@ def context_on(folder: Path | None, sites: dict[str, Any] | None = None) -> Ephe
         project_config=DataContextConfig(
             stores={
                 "suites": _kept("ExpectationsStore", folder and folder / "suites"),
-                "validations": _kept("ValidationResultsStore", folder and folder / "validations"),
+                "validations": _kept("ValidationResultsStore", folder and folder / "validations", Results),
                 "validation_definition_store": _forgotten("ValidationDefinitionStore"),
                 "checkpoint_store": _forgotten("CheckpointStore"),
             },
@@ -55,16 +59,50 @@ def context_on(folder: Path | None, sites: dict[str, Any] | None = None) -> Ephe
     )
 
 
-def _kept(kind: str, folder: Path | None) -> dict[str, Any]:
-    return {"class_name": kind, "store_backend": files_in(folder)} if folder else _forgotten(kind)
+def _kept(kind: str, folder: Path | None, by: type = TupleFilesystemStoreBackend) -> dict[str, Any]:
+    return {"class_name": kind, "store_backend": files_in(folder, by)} if folder else _forgotten(kind)
 
 
-def files_in(folder: Path) -> dict[str, Any]:
+def files_in(folder: Path, by: type = TupleFilesystemStoreBackend) -> dict[str, Any]:
     return {
-        "class_name": "TupleFilesystemStoreBackend",
+        "class_name": by.__name__,
+        "module_name": by.__module__,
         "base_directory": str(folder).replace("$", r"\$"),  # else it would be taken for a variable
         "suppress_store_backend_id": True,
     }
+
+
+class Results(TupleFilesystemStoreBackend):
+    """Validation results: a file each, or, of the submissions in a month, a row each of its file SUBMISSIONS."""
+
+    def of_run(self, run: tuple[str, ...]) -> dict[str, str]:
+        """All results of a run (batch, name, time), by batch identifier."""
+        alone = super().list_keys(run)
+        return {key[-1]: self._get(key) for key in alone} | dict(self._rows(run).collect().iter_rows())
+
+    def _get(self, key: tuple[str, ...]) -> str:
+        if super()._has_key(key):  # type: ignore[no-untyped-call]
+            return str(super()._get(key))  # type: ignore[no-untyped-call]
+        found = self._rows(key[:-1]).filter(pl.col("submission") == key[-1]).collect()["result"]
+        if found.is_empty():
+            raise InvalidKeyError(f"{'/'.join(key)}: no such validation result below {self.full_base_directory}")
+        return str(found.item())
+
+    def _has_key(self, key: tuple[str, ...]) -> bool:
+        return key in self.list_keys(key[:-1])
+
+    def list_keys(self, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        alone = super().list_keys(prefix)
+        runs = dict.fromkeys(key[:-1] for key in alone)
+        return [
+            *alone,
+            *((*run, s) for run in runs for s in self._rows(run).select("submission").collect()["submission"]),
+        ]
+
+    def _rows(self, run: tuple[str, ...]) -> pl.LazyFrame:
+        file = Path(self.full_base_directory, *run, SUBMISSIONS)
+        none = pl.LazyFrame(schema={"submission": pl.String, "result": pl.String})
+        return pl.scan_parquet(file, glob=False) if file.exists() else none
 
 
 def _forgotten(kind: str) -> dict[str, Any]:

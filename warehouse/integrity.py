@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import polars as pl
+
 from warehouse import judge, ledger, marts, reading, releases, validations
 from warehouse.store import Store, discard
 from warehouse.trouble import sqlite_damage
@@ -131,10 +133,10 @@ def _registers(store: Store) -> Iterator[Found]:
 
 def _results(store: Store) -> Iterator[Found]:
     """Data Docs are drawn from them; a month that is judged anew has new ones."""
-    for file in sorted((store.gx / "validations").rglob("*.json")):
+    for file in sorted(p for p in (store.gx / "validations").rglob("*") if p.suffix in (".json", ".parquet")):
         try:
-            json.loads(file.read_bytes())
-        except ValueError:
+            pl.read_parquet(file) if file.suffix == ".parquet" else json.loads(file.read_bytes())
+        except (ValueError, pl.exceptions.PolarsError):
             month = file.relative_to(store.gx / "validations").parts[1]
             file.unlink()
             with contextlib.suppress(FileNotFoundError):

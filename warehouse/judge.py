@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from warehouse.findings import FINDING_TABLE, Verdict, applied, counted
 from warehouse.ledger import ledger
 from warehouse.reading import mended
 from warehouse.resolved import LOCKED, OBSERVE, SPLIT, plan_tables, put, raw, resolved
-from warehouse.store import Store, connect, copy_to, files_sql, month_of, write_whole
+from warehouse.store import Store, connect, copy_to, files_sql, month_of, side_by_side, write_whole
 from warehouse.trouble import StoreError
 from warehouse.version import JUDGING, code_version
 
@@ -206,20 +207,23 @@ def judged(
         con.execute(OBSERVE)
         with store.helping(brief.leave):
             validations.record(con, store, "judged", VALIDITY, found.result, part)
-        for month in part:
-            folder = store.month(month)
-            made = {name: query.format(month=month) for name, query in WRITTEN.items()}
-            with store.helping(brief.leave):
-                if _as_it_was_flagged(folder, brief.state[month]):
-                    touched.note(con, folder, made["row"], made["observation"])
-                else:
-                    (folder / touched.FILE).unlink(missing_ok=True)
-                (folder / STATE).unlink(missing_ok=True)
-                for name, query in made.items():
-                    copy_to(con, query, folder / f"{name}.parquet")
-                sums.enter(folder, [f"{name}.parquet" for name in WRITTEN])
-                write_whole(folder / HALF_WAY, json.dumps(brief.state[month]).encode())
+        side_by_side(con, partial(_written, store, brief), part)
     return done
+
+
+def _written(store: Store, brief: Brief, con: duckdb.DuckDBPyConnection, month: str) -> None:
+    folder = store.month(month)
+    made = {name: query.format(month=month) for name, query in WRITTEN.items()}
+    with store.helping(brief.leave):
+        if _as_it_was_flagged(folder, brief.state[month]):
+            touched.note(con, folder, made["row"], made["observation"])
+        else:
+            (folder / touched.FILE).unlink(missing_ok=True)
+        (folder / STATE).unlink(missing_ok=True)
+        for name, query in made.items():
+            copy_to(con, query, folder / f"{name}.parquet")
+        sums.enter(folder, [f"{name}.parquet" for name in WRITTEN])
+        write_whole(folder / HALF_WAY, json.dumps(brief.state[month]).encode())
 
 
 def _as_it_was_flagged(folder: Path, now: dict[str, str | None]) -> bool:
@@ -299,13 +303,17 @@ def flagged(
                 _others(con, store, part)
             done.append(Part(part, counted(con, found.verdicts), found.latest))
             with store.helping(brief.leave):
-                validations.record(con, store, "kept", QUALITY, found.result, part, brief.only)
-            for month in part:
-                with store.helping(brief.leave):
-                    for name, query in FLAGGED.items():
-                        copy_to(con, query.format(month=month), store.month(month) / f"{name}.parquet")
-                    sums.enter(store.month(month), [f"{name}.parquet" for name in FLAGGED])
+                validations.record(con, store, "kept", QUALITY, found.result, part)
+            side_by_side(con, partial(_written_flags, store, brief), part)
     return done
+
+
+def _written_flags(store: Store, brief: Brief, con: duckdb.DuckDBPyConnection, month: str) -> None:
+    folder = store.month(month)
+    with store.helping(brief.leave):
+        for name, query in FLAGGED.items():
+            copy_to(con, query.format(month=month), folder / f"{name}.parquet")
+        sums.enter(folder, [f"{name}.parquet" for name in FLAGGED])
 
 
 def _others(con: duckdb.DuckDBPyConnection, store: Store, months: Sequence[str]) -> None:

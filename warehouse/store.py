@@ -30,6 +30,7 @@ import re
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -277,7 +278,7 @@ ALONE: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
 }
 # a table that is missing is an error, never a Python variable of the same name
-OURS = "set timezone = 'UTC'; set python_enable_replacements = false"
+OURS = "set global timezone = 'UTC'; set global python_enable_replacements = false"  # for its cursors as well
 
 
 def connect(
@@ -322,6 +323,21 @@ def _allowed(folders: Iterable[Path]) -> str:
     names = dict.fromkeys(name for f in folders for name in (str(f), _literal(str(f))))
     listed = ", ".join(f"'{quoted(name)}'" for name in names)
     return f"set allowed_directories = [{listed}]; set enable_external_access = false"
+
+
+def side_by_side(
+    con: duckdb.DuckDBPyConnection, work: Callable[[duckdb.DuckDBPyConnection, str], None], each: Iterable[str]
+) -> None:
+    """Does `work` for each, several at once, each on a cursor of its own: a file is packed by one thread. The first that
+    fails is raised when those that are at work have ended; no further ones are begun."""
+
+    def alone(one: str) -> None:
+        with con.cursor() as own:
+            work(own, one)
+
+    [(threads,)] = con.execute("select current_setting('threads')").fetchall()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(alone, each))
 
 
 def copy_to(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

@@ -8,7 +8,9 @@ gx/suites/<batch>.json                                     the rules, with the p
 gx/validations/<batch>/latest/<time>/….json                the latest run, as Great Expectations returned it; of a run in
                                                            parts the newest, with the counts of all
 gx/validations/<batch>/<month>/<time>/period.json          a month; its submissions in `meta`
-gx/validations/<batch>/<month>/<time>/<submission>.json    a submission's rows of the month
+gx/validations/<batch>/<month>/<time>/submissions.parquet  each submission's rows of the month: a file each would cost more
+                                                           than all rules. Great Expectations reads them through
+                                                           `warehouse.gx.Results`
 gx/site/                                                   the pages of them (`warehouse.data_docs`)
 
 A batch is `judged` (rules V, every row), `kept` (rules Q, kept rows) or `across` (rules M). `<time>` is when the newest
@@ -20,11 +22,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -32,7 +32,8 @@ import polars as pl
 
 from expectations.compiled import compiled
 from expectations.model import Plan
-from warehouse.store import Store, write_whole
+from warehouse.resolved import put
+from warehouse.store import Store, copy_to, write_whole
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
@@ -42,11 +43,8 @@ if TYPE_CHECKING:
 LATEST = "latest"  # run name of a batch's own result; the other ones are months
 TIME = "%Y%m%dT%H%M%S.%fZ"  # of a run, as Great Expectations names its folder
 PERIOD = "period"  # batch identifier of a month as a whole
-PLACES = 20  # places kept of a rule in a submission; all of them are the warehouse's findings
+SUBMISSIONS = "submissions.parquet"  # submission, result
 CLAUSE = 40  # characters of a clause that are shown
-
-Counts = dict[str, tuple[int, int, int]]  # by rule: asked, broken, confirmed
-Places = dict[str, list[dict[str, Any]]]  # by rule
 
 
 @dataclass(frozen=True)
@@ -191,127 +189,103 @@ def record(
     rules: Sequence[type[PlanRule]],
     whole: ExpectationSuiteValidationResult,
     months: Sequence[str] | None,
-    only: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> None:
-    """Stores the run's verdicts apart, by month and submission; what was stored of `months` (None: of all) is replaced, of a
-    month in `only` that of those submissions.
+    """Stores the run's verdicts apart, by month and submission; what was stored of `months` (None: of all) is replaced.
 
     Reads the tables evaluated and finding of the connection.
     """
-    stored = whole.to_json_dict()  # type: ignore[no-untyped-call]
-    configs = {
-        rule: {"type": e["type"], "kwargs": {}, "meta": e["meta"], "description": e["description"], "severity": e["severity"]}
-        for e in (r["expectation_config"] for r in stored["results"])
-        for rule in [e["meta"]["rule"]]
-    }  # fmt: skip
-    forget(store, batch, None if months is None else [m for m in months if m not in only])
-    asked = con.execute(ASKED).fetchall()
-    broken = {(month, submission, rule): counts for month, submission, rule, *counts in con.execute(BROKEN).fetchall()}
-    places = _places(con)
-    by_month = defaultdict(list)
-    for month, submission, department, path, newest, rows, evaluated in asked:
-        found: Counts = {r.rule: (evaluated[r.rule], *broken.get((month, submission, r.rule), (0, 0))) for r in rules}
-        by_month[month].append(
-            {"submission": submission, "department": department, "path": path, "newest": newest, "rows": rows, "found": found}
-        )  # fmt: skip
-    forget(store, batch, [month for month in months or () if month not in by_month])
-    for month, parts in by_month.items():
-        newest = max((p["newest"] for p in parts if p["newest"]), default=None)
-        at = (newest or whole.meta["run_id"].run_time).astimezone(dt.UTC)
-        folder = store.gx / "validations" / batch / month / at.strftime(TIME)
-        standing = month in only and (folder / f"{PERIOD}.json").exists()
-        if standing:
-            (folder / f"{PERIOD}.json").unlink()
-            for gone in only[month]:
-                (folder / f"{gone}.json").unlink(missing_ok=True)
-        elif month in only:  # of other figures, or not whole
-            forget(store, batch, [month])
-        folder.mkdir(parents=True, exist_ok=True)
-        run = {"run_name": month, "run_time": at.isoformat()}
-        total: Counts = {}
-        listed = []
-        for part in sorted(parts, key=lambda p: (p["department"] or "", p["path"] or "", p["submission"] or "")):
-            for rule, counted in part["found"].items():
-                total[rule] = tuple(map(sum, zip(total.get(rule, (0, 0, 0)), counted, strict=True)))  # type: ignore[assignment]
-            if part["submission"] is None:
-                continue
-            said = {k: part[k] for k in ("submission", "department", "path", "rows")}
-            listed.append(said | {"broken": {rule: n for rule, (_, n, _) in part["found"].items() if n}})
-            if standing and part["submission"] not in only[month]:
-                continue
-            meta = said | {"run_id": run, "batch": batch, "month": month}
-            result = _result(batch, configs, part["found"], places[month, part["submission"]], meta)
-            (folder / f"{part['submission']}.json").write_text(result, "utf-8")
-        meta = {
-            "run_id": run,
-            "batch": batch,
-            "month": month,
-            "rows": sum(p["rows"] for p in parts),
-            "submissions": listed,
-        }
+    configs = [r["expectation_config"] for r in whole.to_json_dict()["results"]]  # type: ignore[no-untyped-call]
+    shown = ("type", "meta", "description", "severity")
+    put(con, "suite_rule", pl.DataFrame({
+        "rule": [c["meta"]["rule"] for c in configs],
+        "place": range(len(configs)),
+        "config": [json.dumps({"kwargs": {}} | {k: c[k] for k in shown}, ensure_ascii=False) for c in configs],
+    }))  # fmt: skip
+    ran = whole.meta["run_id"].run_time.astimezone(dt.UTC)
+    at = {m: newest.astimezone(dt.UTC) if newest else ran for m, newest in con.execute(NEWEST).fetchall()}
+    runs = [(batch, month, time.isoformat()) for month, time in at.items()]
+    put(con, "run", pl.DataFrame(runs, dict.fromkeys(("batch", "month", "run_time"), pl.String), orient="row"))
+    con.execute(RESULT)
+    forget(store, batch, months)
+    for month, of_period in con.execute("select month, result from result where submission is null").fetchall():
+        folder = store.gx / "validations" / batch / month / at[month].strftime(TIME)
+        of_month = f"from result where month = '{month}' and submission is not null order by submission"
+        copy_to(con, f"select submission, result {of_month}", folder / SUBMISSIONS)
         # last and whole: a month of which this stands is a month of which all stands
-        write_whole(folder / f"{PERIOD}.json", _result(batch, configs, total, places[month, None], meta).encode())
+        write_whole(folder / f"{PERIOD}.json", of_period.encode())
+    con.execute("drop table result")
 
 
-ASKED = """
-select month, submission, any_value(department), any_value(path), any_value(newest), any_value(rows),
-    map_from_entries(list((rule, evaluated)))
-from evaluated where month is not null group by month, submission
+NEWEST = "select month, max(newest) from evaluated where month is not null group by month"
+
+# a validation result as Great Expectations stores and reads it, of each submission in a month, and of the month as a whole
+# (submission is null); of a rule the first twenty places: all of them are the warehouse's findings
+RESULT = """
+create or replace table place as
+select month, submission, rule, list({
+    'department': department, 'sheet': sheet, 'row_number': row_number, 'column_name': column_name, 'indicator': indicator,
+    'area': area, 'period': period, 'value_text': value_text, 'expected_text': expected_text, 'basis': basis,
+    'confirmed': confirmed
+} order by nth) as places
+from (
+    select *, row_number() over (partition by month, submission, rule
+        order by sheet nulls first, row_number, column_name, finding) as nth
+    from finding qualify nth <= 20
+) group by all;
+
+create or replace table counted as
+with broken as (
+    select month, submission, rule, count(*) as broken, count(*) filter (where confirmed) as confirmed
+    from finding group by all
+), alone as (
+    select e.month, e.submission, e.department, e.path, e.rows, e.rule, e.evaluated, coalesce(b.broken, 0) as broken,
+        coalesce(b.confirmed, 0) as confirmed
+    from evaluated e left join broken b on b.month = e.month and b.rule = e.rule and b.submission is not distinct from e.submission
+    where e.month is not null
+)
+from alone where submission is not null
+union all by name
+select month, rule, sum(rows)::bigint as rows, sum(evaluated)::bigint as evaluated, sum(broken)::bigint as broken,
+    sum(confirmed)::bigint as confirmed
+from alone group by month, rule;
+
+create or replace table result as
+with said as (
+    select c.month, c.submission, any_value(c.department) as department, any_value(c.path) as path, any_value(c.rows) as rows,
+        map_from_entries(coalesce(list((c.rule, c.broken) order by s.place) filter (where c.broken > 0), [])) as broken,
+        count(*) as rules, count(*) filter (where c.broken = 0) as held,
+        list({
+            'success': c.broken = 0,
+            'expectation_config': s.config::json,
+            'result': {'element_count': c.evaluated, 'observed_value': c.broken, 'confirmed': c.confirmed,
+                'places': coalesce(p.places, [])},
+            'meta': '{}'::json,
+            'exception_info': {'raised_exception': false, 'exception_traceback': null, 'exception_message': null}
+        } order by s.place) as results
+    from counted c
+    join suite_rule s using (rule)
+    left join place p on p.month = c.month and p.rule = c.rule and p.submission is not distinct from c.submission
+    group by c.month, c.submission
+), listed as (
+    select month, list({'submission': submission, 'department': department, 'path': path, 'rows': rows, 'broken': broken}
+        order by department, path, submission) as submissions
+    from said where submission is not null group by month
+)
+select month, s.submission, to_json({
+    'success': held = rules,
+    'suite_name': r.batch,
+    'suite_parameters': '{}'::json,
+    'statistics': {'evaluated_expectations': rules, 'successful_expectations': held,
+        'unsuccessful_expectations': rules - held, 'success_percent': 100 * held / rules},
+    'meta': case when s.submission is null
+        then to_json({'run_id': {'run_name': month, 'run_time': r.run_time}, 'batch': r.batch, 'month': month, 'rows': s.rows,
+            'submissions': coalesce(l.submissions, [])})
+        else to_json({'run_id': {'run_name': month, 'run_time': r.run_time}, 'batch': r.batch, 'month': month, 'rows': s.rows,
+            'submission': s.submission, 'department': s.department, 'path': s.path}) end,
+    'results': s.results
+})::varchar as result
+from said s join run r using (month) left join listed l using (month)
 """
-
-BROKEN = """
-select month, submission, rule, count(*), count(*) filter (where confirmed) from finding group by month, submission, rule
-"""
-
-_PLACE = ["department", "sheet", "row_number", "column_name", "indicator", "area", "period", "value_text",
-          "expected_text", "basis", "confirmed"]  # fmt: skip
-_PLACED = f"""
-select month, submission, rule, {", ".join(_PLACE)} from finding
-qualify row_number() over (partition by month, submission, rule order by sheet nulls first, row_number, column_name, finding)
-    <= {PLACES}
-order by month, submission, rule, sheet nulls first, row_number, column_name, finding
-"""
-
-
-def _places(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str | None], Places]:
-    found: dict[tuple[str, str | None], Places] = defaultdict(lambda: defaultdict(list))
-    for month, submission, rule, *place in con.execute(_PLACED).fetchall():
-        found[month, submission][rule].append(dict(zip(_PLACE, place, strict=True)))
-    return found
-
-
-def _result(batch: str, configs: dict[str, Any], found: Counts, places: Places, meta: dict[str, Any]) -> str:
-    """A validation result as Great Expectations stores it and reads it."""
-    held = sum(not broken for _, broken, _ in found.values())
-    return json.dumps(
-        {
-            "success": held == len(found),
-            "suite_name": batch,
-            "suite_parameters": {},
-            "statistics": _statistics(held, len(found)),
-            "meta": meta,
-            "results": [
-                {
-                    "success": not broken,
-                    "expectation_config": configs[rule],
-                    "result": {
-                        "element_count": asked,
-                        "observed_value": broken,
-                        "confirmed": confirmed,
-                        "places": places.get(rule, []),
-                    },
-                    "meta": {},
-                    "exception_info": {
-                        "raised_exception": False,
-                        "exception_traceback": None,
-                        "exception_message": None,
-                    },
-                }
-                for rule, (asked, broken, confirmed) in found.items()
-            ],
-        },
-        ensure_ascii=False,
-    )
 
 
 def _statistics(held: int, of: int) -> dict[str, float]:

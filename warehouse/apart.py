@@ -26,8 +26,7 @@ from typing import IO, Any, TypeVar
 SECONDS = (60, 2)  # of CPU time for a file, and for each MiB of it
 PATIENCE = 4  # times that by the clock, on a machine that does other things besides
 MEMORY = 8 << 30  # bytes
-# at work beside one another; one more than cores, for this process takes over what one did while others work
-AT_ONCE = min((os.cpu_count() or 1) + 1, 4)
+AT_ONCE = min(os.cpu_count() or 1, 4)  # at work beside one another
 STARTED = 120  # seconds by the clock in which the process starts
 FROM_OUTSIDE = (
     signal.SIGKILL,
@@ -132,7 +131,6 @@ class Process:
     def __init__(self) -> None:
         self.link, theirs = socket.socketpair()
         self.words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process: what it says as it dies
-        self.scratch: tuple[Path, IO[bytes]] | None = None
         self.asked = False
         self.started_by = os.getpid()
         with theirs:
@@ -181,17 +179,6 @@ class Process:
         self.asked = False
         return answer
 
-    def emptied(self, folder: Path) -> IO[bytes]:
-        """A file in `folder` for what it hands over: one for all its work, for a new one costs as much as a third of a small file."""
-        if self.scratch is None or self.scratch[0] != folder:
-            if self.scratch is not None:
-                self.scratch[1].close()
-            self.scratch = folder, tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the process
-        file = self.scratch[1]
-        file.seek(0)
-        file.truncate()
-        return file
-
     def _ended(self, seconds: int, late: bool = False) -> Ended:
         """Why it ended, in words for whoever sent the file."""
         code = self.end(at_once=late)
@@ -220,8 +207,6 @@ class Process:
     def end(self, at_once: bool = False) -> int:
         """Its exit code."""
         self.link.close()  # by which an idle one ends
-        if self.scratch is not None:
-            self.scratch[1].close()
         try:
             return self.process.wait(0 if at_once else 10)
         except subprocess.TimeoutExpired:
@@ -236,9 +221,9 @@ atexit.register(close)
 
 def _environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k in INHERITED or k.startswith(("PYTHON", "LC_", "LD_"))}
-    # as many threads on every machine: what a file may take does not hang on how many cores there are
-    # and the engine that begins at once: most files are small
-    polars = {"POLARS_MAX_THREADS": "2", "POLARS_ENGINE_AFFINITY": "in-memory"}
+    # one thread, and the engine that begins at once: most files are small, and several processes are at work. To hand a small
+    # table from thread to thread costs more than what is done to it; and what a file may take hangs not on how many cores there are
+    polars = {"POLARS_MAX_THREADS": "1", "POLARS_ENGINE_AFFINITY": "in-memory"}
     return {**kept, "PYTHONPATH": str(Path(__file__).parents[1]), **polars}
 
 

@@ -57,7 +57,7 @@ def evaluate(
     found = applied(con, plan, batch, rules)
     validations.keep_latest(store, batch, [found.latest])
     if not found.crashed:
-        validations.record(con, store, batch, rules, found.result, months)
+        validations.record(con, store, batch, found.result, months)
     return found.verdicts
 
 

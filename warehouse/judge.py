@@ -206,7 +206,7 @@ def judged(
         con.execute(SPLIT)
         con.execute(OBSERVE)
         with store.helping(brief.leave):
-            validations.record(con, store, "judged", VALIDITY, found.result, part)
+            validations.record(con, store, "judged", found.result, part)
         side_by_side(con, partial(_written, store, brief), part)
     return done
 
@@ -303,7 +303,7 @@ def flagged(
                 _others(con, store, part)
             done.append(Part(part, counted(con, found.verdicts), found.latest))
             with store.helping(brief.leave):
-                validations.record(con, store, "kept", QUALITY, found.result, part)
+                validations.record(con, store, "kept", found.result, part)
             side_by_side(con, partial(_written_flags, store, brief), part)
     return done
 

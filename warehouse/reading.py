@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,11 +20,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from expectations.model import Plan, PlanHead
-from expectations.periods import period
 from expectations.template import mark_in
 from warehouse import apart, readers
 from warehouse.ledger import ledger
-from warehouse.readers.apart import read
+from warehouse.readers.apart import read, seen
+from warehouse.readers.placed import Place, placed
 from warehouse.store import Store, beside
 from warehouse.sums import sha256 as digest
 from warehouse.trouble import StoreError
@@ -46,8 +46,7 @@ def reader_id(plan: Plan) -> str:
 def read_landed(store: Store, plan: Plan, progress: Progress = lambda _: None) -> list[str]:
     """Reads every submission that the present readers have not read, or whose rows are gone. Returns the months touched.
 
-    A row belongs to the month in which its period ends; where that cannot be read or lies outside the plan, to the
-    month in which the file was received, or the plan's nearest month. Killed at any moment it goes on where it stopped.
+    Killed at any moment it goes on where it stopped.
     Raises StoreError where landed bytes are damaged or gone, after all others were read, and where the disk is full.
     """
     reader = reader_id(plan)
@@ -122,18 +121,22 @@ def _rows_written(
     """Reads a submission and writes its rows; what is wrong with the landed bytes, where they cannot be read."""
     if size <= SIZE_LIMIT and (wrong := store.damage(sha256)):
         return f"{wrong} ({path})"
-    reading = _read(store, plan, department, path, sha256, size, received_at)
-    rows = _with_months(reading.rows, plan, received_at, submission)
+    received = dt.datetime.fromtimestamp(received_at / 1e6, ZoneInfo(plan.head.timezone))
+    first, last = f"{plan.head.history_from:%Y-%m}", f"{plan.head.ends:%Y-%m}"
+    place = Place(submission, first, last, f"{received:%Y-%m}", plan.head.starts.month)
     with beside(_rows_file(store, submission)) as part:
-        rows.write_parquet(part, compression="zstd", metadata=_seen(reading))
+        reading, months = _read(store, plan, department, path, sha256, size, received.date(), part, place)
+        if reading.fault:  # whatever was in it, and whatever is in the file
+            months = {}
+            placed(readers.NO_ROWS, place).write_parquet(part, compression="zstd", metadata=seen(reading))
         written = digest(part)
     fault = reading.fault
     entry = (
-        reader if reading.lasting else None, written, reading.format, reading.synthetic, "; ".join(reading.named_departments) or None, reading.reason, rows.height,
+        reader if reading.lasting else None, written, reading.format, reading.synthetic, "; ".join(reading.named_departments) or None, reading.reason, sum(months.values()),
         fault and fault.rule, fault and fault.found, fault and fault.expected, fault and fault.sheet,
         fault and fault.row, submission,
     )  # fmt: skip
-    return entry, [(submission, month, count) for month, count in rows["month"].value_counts().rows()]
+    return entry, [(submission, month, count) for month, count in months.items()]
 
 
 def forget_seen(store: Store, digests: Collection[str]) -> None:
@@ -168,13 +171,6 @@ def passed_over(store: Store, submission: str) -> list[readers.PassedOver]:
 def template_of(store: Store, submission: str) -> readers.Mark | None:
     """The mark of the template that a submission was filled from."""
     return mark_in(pl.read_parquet_metadata(_rows_file(store, submission)).get("template", ""))
-
-
-def _seen(reading: readers.Reading) -> dict[str, str]:
-    seen = {"template": str(reading.template)} if reading.template else {}
-    if reading.passed_over:
-        seen["passed_over"] = json.dumps([asdict(p) for p in reading.passed_over], ensure_ascii=False)
-    return seen
 
 
 def _rows_file(store: Store, submission: str) -> Path:
@@ -217,17 +213,14 @@ def _enter(store: Store, done: list[Entry]) -> set[str]:
 
 
 def _read(
-    store: Store, plan: Plan, department: str, path: str, sha256: str, size: int, received_at: int
-) -> readers.Reading:
+    store: Store, plan: Plan, department: str, path: str, sha256: str, size: int, received: dt.date, rows: Path, place: Place
+) -> tuple[readers.Reading, dict[str, int]]:  # fmt: skip
     if size > SIZE_LIMIT:
         fault = readers.FileFault("S07", found=f"{size:,} bytes", expected=f"≤ {SIZE_LIMIT:,} bytes")
-        return readers.Reading("unknown", fault=fault)
-    reading = read(store.object(sha256), path.rpartition("/")[2], store.rows)
-    received = dt.datetime.fromtimestamp(received_at / 1e6, ZoneInfo(plan.head.timezone)).date()
+        return readers.Reading("unknown", fault=fault), {}
+    reading, months = read(store.object(sha256), path.rpartition("/")[2], rows, place)
     said_by = _of_another_form(reading, plan.head, received) or _by_another_department(reading, plan, department)
-    if said_by is None:
-        return reading
-    return replace(reading, fault=said_by, rows=readers.NO_ROWS)
+    return (reading if said_by is None else replace(reading, fault=said_by)), months
 
 
 def revision_on(head: PlanHead, day: dt.date) -> int:
@@ -265,29 +258,3 @@ def _by_another_department(reading: readers.Reading, plan: Plan, department: str
         return None
     own_name = next(d.name_zh for d in plan.departments if d.department == department)
     return readers.FileFault("S08", found=other, expected=f"{own_name} {department}")
-
-
-def _with_months(rows: pl.DataFrame, plan: Plan, received_at: int, submission: str) -> pl.DataFrame:
-    """The rows with period_start, period_end, span, cumulative (as the period's text reads), month and submission.
-
-    A year is the plan's own: of a plan that starts in April, 2024 means April 2024 to March 2025.
-    """
-    first, last = f"{plan.head.history_from:%Y-%m}", f"{plan.head.ends:%Y-%m}"
-    received = f"{dt.datetime.fromtimestamp(received_at / 1e6, ZoneInfo(plan.head.timezone)):%Y-%m}"
-    spellings = rows["period_text"].drop_nulls().unique().to_list()
-    found = [(s, *p) for s in spellings if (p := period(s, plan.head.starts.month))]
-    schema = {
-        "period_text": pl.String, "period_start": pl.Date, "period_end": pl.Date, "span": pl.String, "cumulative": pl.Boolean,
-    }  # fmt: skip
-    periods = pl.DataFrame(found, schema=schema, orient="row")
-    month = pl.col("period_end").dt.strftime("%Y-%m")
-    nearest = min(max(received, first), last)
-    return (
-        rows.lazy()
-        .join(periods.lazy(), on="period_text", how="left", maintain_order="left")
-        .with_columns(
-            month=pl.when(month.is_between(pl.lit(first), pl.lit(last))).then(month).otherwise(pl.lit(nearest)),
-            submission=pl.lit(submission),
-        )
-        .collect(engine="in-memory")  # of a file of some hundred rows, in two thirds of the time
-    )

@@ -186,7 +186,6 @@ def record(
     con: duckdb.DuckDBPyConnection,
     store: Store,
     batch: str,
-    rules: Sequence[type[PlanRule]],
     whole: ExpectationSuiteValidationResult,
     months: Sequence[str] | None,
 ) -> None:

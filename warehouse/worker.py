@@ -98,17 +98,19 @@ def _writing(into: IO[bytes]) -> Iterator[None]:
 
 
 def _read(request: dict[str, Any], source: IO[bytes], into: IO[bytes]) -> dict[str, Any]:
-    """What a file is and says; its rows go `into`."""
+    """What a file is and says; its rows, with their months, go `into`."""
     from warehouse import readers
+    from warehouse.readers.apart import seen
+    from warehouse.readers.placed import Place, placed
 
     reading = readers.read(source.read(), request["read"])
+    rows = placed(reading.rows, Place(**request["place"]))
+    with _writing(into):
+        rows.write_parquet(into, compression="zstd", metadata=seen(reading))
     fault = reading.fault
-    if reading.rows.height:
-        with _writing(into):
-            reading.rows.write_ipc_stream(into)
     return {
         "format": reading.format,
-        "height": reading.rows.height,
+        "months": dict(rows["month"].value_counts().iter_rows()),
         "synthetic": reading.synthetic,
         "named_departments": reading.named_departments,
         "template": reading.template and asdict(reading.template),

@@ -32,6 +32,7 @@ from warehouse.landing import land
 from warehouse.ledger import ledger
 from warehouse.readers import Reading, read
 from warehouse.readers.apart import read as read_apart
+from warehouse.readers.placed import Place, placed
 from warehouse.reading import read_landed
 from warehouse.store import Store
 
@@ -327,6 +328,7 @@ def box(tmp_path: Path, plan: Plan) -> Box:
 
 
 GOOD = (None, None, 1, 1)
+PLACE = Place("submission", "2021-01", "2022-12", "2023-01", 1)
 
 
 def pages(count: int) -> bytes:
@@ -347,9 +349,11 @@ def test_what_is_read_apart_is_what_is_read_here_and_by_one_process(tmp_path: Pa
     for name, content in files.items():
         here = read(content, name)
         with file_of(content, tmp_path) as path:
-            there = read_apart(path, name, tmp_path)
+            there, months = read_apart(path, name, rows := tmp_path / "rows", PLACE)
         assert by(there) == by(here)
-        assert there.rows.equals(here.rows)
+        assert pl.read_parquet(rows).equals(placed(here.rows, PLACE))
+        assert sum(months.values()) == here.rows.height
+        rows.unlink()
         seen |= {p.pid for p in processes()}
     assert len(seen) == 1
     assert list(tmp_path.iterdir()) == []
@@ -361,7 +365,7 @@ def test_the_process_that_reads_has_no_secrets_no_network_and_is_the_first_to_go
     monkeypatch.setenv("WALLCHART_CREDENTIAL_PLATFORM_TOKEN", "canary")
     limits()
     with file_of(LINES.encode(), tmp_path) as path:
-        read_apart(path, "a.csv", tmp_path)
+        read_apart(path, "a.csv", tmp_path / "rows", PLACE)
     [process] = processes()
     assert "canary" not in Path(f"/proc/{process.pid}/environ").read_text("utf-8", "replace")
     assert Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip() == "1000"
@@ -457,7 +461,10 @@ def test_a_receipt_whose_process_is_killed_from_outside_is_laid_out_once_more(
 def test_a_process_that_reads_dies_with_the_one_that_asked(tmp_path: Path) -> None:
     path = tmp_path / "object"
     path.write_bytes(pages(20_000))
-    code = "import pathlib, sys; from warehouse.readers import apart; p = pathlib.Path(sys.argv[1]); apart.read(p, 'a.csv', p.parent)"
+    code = (
+        "import pathlib, sys; from warehouse.readers import apart, placed; p = pathlib.Path(sys.argv[1]);"
+        f" apart.read(p, 'a.csv', p.with_name('rows'), placed.{PLACE})"
+    )
     asking = psutil.Popen([sys.executable, "-c", code, str(path)])
     try:
         while not (reading := asking.children()) or reading[0].cpu_times().user < 1.5:
@@ -480,7 +487,7 @@ def test_a_cell_of_a_gigabyte_is_returned_within_the_limits(
     tmp_path: Path, name: str, content: Callable[[], bytes], said: str
 ) -> None:
     with file_of(content(), tmp_path) as path:
-        fault = read_apart(path, name, tmp_path).fault
+        fault = read_apart(path, name, tmp_path / "rows", PLACE)[0].fault
     assert fault is not None
     assert (fault.rule, fault.found) == ("S07", said)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from expectations.model import Plan
 from tests.night import IN_TIME, NOW, long_csv, send
-from warehouse import filings, judge, landing, reading, touched
+from warehouse import filings, judge, landing, reading, sums, touched
 from warehouse.ledger import ledger
 from warehouse.store import Store
 
@@ -84,8 +84,9 @@ def said(store: Store) -> dict[str, Any]:
         for path in sorted(store.months.glob("*/*.parquet"))
     }
     results = {
-        path.relative_to(store.gx).as_posix(): json.loads(path.read_bytes())
-        for path in sorted((store.gx / "validations").glob("*/20*/*/*.json"))
+        f"{path.relative_to(store.gx).as_posix()}/{key}": json.loads(result)
+        for path in sorted((store.gx / "validations").glob("*/20*/*/*"))
+        for key, result in (pl.read_parquet(path).rows() if path.suffix == ".parquet" else [("", path.read_bytes())])
     }
     return tables | results
 
@@ -171,23 +172,18 @@ def test_a_correction_has_the_flags_of_what_it_touches_found_again_and_no_others
     for nth, act in enumerate([("finance", long_csv(*revenue)), ("financial_affairs", long_csv(*loans))]):
         given_to(store, plan, box, nth, act)
     judged(store, plan)
-    with ledger(store) as db:
-        of = dict(db.execute("select department, submission from submission").fetchall())
-
-    def results() -> dict[str, dict[str, int]]:
-        """By department, when which month's validation result of its flags was written."""
-        root = store.gx / "validations" / "kept"
-        return {d: {p.parts[-3]: p.stat().st_mtime_ns for p in root.glob(f"*/*/{s}.json")} for d, s in of.items()}
-
-    before = results()
+    for file in store.months.glob("*/quality_evaluated.parquet"):
+        pl.read_parquet(file).with_columns(path=pl.lit("as it stood")).write_parquet(file)
+        sums.enter(file.parent, [file.name])
     given_to(store, plan, box, 2, ("finance", long_csv(("fiscal_revenue", "", "2022-03", "", 600, "亿元"))))
     [valid, flagged] = judged(store, plan)
-    after = results()
     touched_months = MONTHS[MONTHS.index("2022-03") :]
     assert (valid.months, flagged.months) == (["2022-03"], touched_months)
-    assert [m for m in MONTHS if before["finance"][m] != after["finance"][m]] == touched_months
-    # of the corrected month all is written again: its newest figures are others
-    assert [m for m in MONTHS if before["financial_affairs"][m] != after["financial_affairs"][m]] == ["2022-03"]
+    evaluated = pl.read_parquet(store.months / "*" / "quality_evaluated.parquet", hive_partitioning=False)
+    again = (
+        evaluated.filter(pl.col("path") != "as it stood").group_by("department").agg(pl.col("month").unique().sort())
+    )
+    assert again.rows() == [("finance", touched_months)]
     counts = {v.rule: v.evaluated for v in flagged.verdicts}
     assert counts["Q05"] == 2 * len(touched_months) + 1  # and is said of all rows of these months
     assert list(store.months.glob(f"*/{touched.FILE}")) == []

@@ -2,62 +2,68 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
-
-import polars as pl
+from typing import Any
 
 from expectations.template import Mark
 from warehouse.apart import Ended, Process, tried
 from warehouse.readers import ACCEPTED, Reading, is_synthetic
 from warehouse.readers.faults import FileFault
-from warehouse.readers.rows import NO_ROWS, PassedOver
+from warehouse.readers.placed import Place
+from warehouse.readers.rows import PassedOver
 from warehouse.visible import visible_name
 
 log = logging.getLogger(__name__)
 
 
-def read(path: Path, name: str, beside: Path) -> Reading:
-    """What `readers.read` says of the bytes at `path`, in a process apart. Rows are handed over through a file in `beside`.
+def read(path: Path, name: str, rows: Path, place: Place) -> tuple[Reading, dict[str, int]]:
+    """What `readers.read` says of the bytes at `path`, in a process apart, and how many rows there are of each month. The
+    rows themselves, `placed`, are in the Parquet file `rows`; there is none where the file has a fault.
 
     Raises OSError where the bytes are not there or the rows cannot be written.
     """
 
-    def work(process: Process) -> Reading:
-        rows = process.emptied(beside)
-        with open(path, "rb") as source:
-            answer = process.ask({"read": name}, source, rows)
+    def work(process: Process) -> tuple[Reading, dict[str, int]]:
+        with open(path, "rb") as source, open(rows, "wb") as into:
+            answer = process.ask({"read": name, "place": asdict(place)}, source, into)
         if "not written" in answer:
-            raise OSError(f"{beside}: {answer['not written']}")
+            raise OSError(f"{rows.parent}: {answer['not written']}")
         if "broke" in answer:
             log.error("the reader failed on %s:\n%s", visible_name(name), answer["broke"])
             said = answer["broke"].strip().rpartition("\n")[2]
-            return Reading("unknown", fault=_unreadable(said), synthetic=is_synthetic(name))
-        return _reading(answer, rows)
+            return Reading("unknown", fault=_unreadable(said), synthetic=is_synthetic(name)), {}
+        return _reading(answer), answer["months"]
 
     try:
         return tried(work, visible_name(name))
     except Ended as e:
         fault = _unreadable(e.found) if e.limit is None else FileFault("S07", found=e.found, expected=e.limit)
-        return Reading("unknown", fault=fault, synthetic=is_synthetic(name), lasting=e.lasting)
+        return Reading("unknown", fault=fault, synthetic=is_synthetic(name), lasting=e.lasting), {}
+
+
+def seen(reading: Reading) -> dict[str, str]:
+    """What is kept of a reading beside its rows, as their file's metadata."""
+    said = {"template": str(reading.template)} if reading.template else {}
+    if reading.passed_over:
+        said["passed_over"] = json.dumps([asdict(p) for p in reading.passed_over], ensure_ascii=False)
+    return said
 
 
 def _unreadable(why: str) -> FileFault:
     return FileFault("S01", found=f"读取失败 the reader failed: {why}", expected=ACCEPTED)
 
 
-def _reading(answer: dict[str, Any], rows: IO[bytes]) -> Reading:
+def _reading(answer: dict[str, Any]) -> Reading:
     fault, template = answer["fault"], answer["template"]
-    rows.seek(0)
     return Reading(
         format=answer["format"],
         synthetic=answer["synthetic"],
         named_departments=tuple(answer["named_departments"]),
         reason=answer["reason"],
         passed_over=tuple(PassedOver(**p) for p in answer["passed_over"]),
-        # not mapped: the file is emptied for the next rows while these are in use
-        rows=pl.read_ipc_stream(rows.read()) if answer["height"] else NO_ROWS,
         fault=fault and FileFault(**fault),
         template=template and Mark(**template),
     )

@@ -80,7 +80,7 @@ class Results(TupleFilesystemStoreBackend):
         alone = super().list_keys(run)
         return {key[-1]: self._get(key) for key in alone} | dict(self._rows(run).collect().iter_rows())
 
-    def _get(self, key: tuple[str, ...]) -> str:
+    def _get(self, key: tuple[str, ...]) -> str:  # type: ignore[override]
         if super()._has_key(key):  # type: ignore[no-untyped-call]
             return str(super()._get(key))  # type: ignore[no-untyped-call]
         found = self._rows(key[:-1]).filter(pl.col("submission") == key[-1]).collect()["result"]

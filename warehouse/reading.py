@@ -128,7 +128,9 @@ def _rows_written(
         reading, months = _read(store, plan, department, path, sha256, size, received.date(), part, place)
         if reading.fault:  # whatever was in it, and whatever is in the file
             months = {}
-            placed(readers.NO_ROWS, place).write_parquet(part, compression="zstd", metadata=seen(reading))
+            placed(readers.NO_ROWS, place).write_parquet(
+                part, compression="zstd", statistics=False, metadata=seen(reading)
+            )
         written = digest(part)
     fault = reading.fault
     entry = (

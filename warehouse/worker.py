@@ -106,7 +106,7 @@ def _read(request: dict[str, Any], source: IO[bytes], into: IO[bytes]) -> dict[s
     reading = readers.read(source.read(), request["read"])
     rows = placed(reading.rows, Place(**request["place"]))
     with _writing(into):
-        rows.write_parquet(into, compression="zstd", metadata=seen(reading))
+        rows.write_parquet(into, compression="zstd", statistics=False, metadata=seen(reading))
     fault = reading.fault
     return {
         "format": reading.format,

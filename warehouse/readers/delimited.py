@@ -38,7 +38,7 @@ def sheet(content: bytes) -> Sheet:
     separator = separator_of(text)
     one_line_end = "\r" not in text or text.count("\r") == text.count("\r\n")
     if one_line_end and ('"' not in text or WELL_QUOTED[separator].match(text)):
-        return Sheet(None, _well_formed(text, separator), separated=True)
+        return Sheet(None, _well_formed(text, separator), separated=True, text=text)
     return Sheet(None, _strict(text, separator), separated=True, loose_quotes=True)
 
 

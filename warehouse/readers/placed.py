@@ -8,8 +8,9 @@ import polars as pl
 
 from expectations.periods import period
 
-PERIOD = {
+ADDED = {
     "period_text": pl.String, "period_start": pl.Date, "period_end": pl.Date, "span": pl.String, "cumulative": pl.Boolean,
+    "month": pl.String, "submission": pl.String,
 }  # fmt: skip
 
 
@@ -32,16 +33,12 @@ def placed(rows: pl.DataFrame, at: Place) -> pl.DataFrame:
     in which its period ends; where that cannot be read or lies outside the plan, to the month in which the file was received,
     or the plan's nearest month.
     """
-    spellings = rows["period_text"].drop_nulls().unique().to_list()
-    found = [(s, *p) for s in spellings if (p := period(s, at.year_begins))]
-    month = pl.col("period_end").dt.strftime("%Y-%m")
     nearest = min(max(at.received, at.first), at.last)
-    return (
-        rows.lazy()
-        .join(pl.LazyFrame(found, schema=PERIOD, orient="row"), on="period_text", how="left", maintain_order="left")
-        .with_columns(
-            month=pl.when(month.is_between(pl.lit(at.first), pl.lit(at.last))).then(month).otherwise(pl.lit(nearest)),
-            submission=pl.lit(at.submission),
-        )
-        .collect()
-    )
+    read: list[tuple[object, ...]] = []
+    for spelling in rows["period_text"].unique():
+        starts, ends, span, cumulative = (spelling and period(spelling, at.year_begins)) or (None,) * 4
+        month = f"{ends:%Y-%m}" if ends else ""
+        within = at.first <= month <= at.last
+        read.append((spelling, starts, ends, span, cumulative, month if within else nearest, at.submission))
+    periods = pl.DataFrame(read, schema=ADDED, orient="row")
+    return rows.join(periods, on="period_text", how="left", nulls_equal=True, maintain_order="left")

@@ -60,6 +60,7 @@ CODE = r"^[a-z][a-z0-9_]+$"  # an indicator's code, though nothing else of its r
 OWN_UNIT = r"[^\d０-９.．,，十百千万亿零〇一二两三四五六七八九左右上下](?:左右|上下)?$"  # a unit stated with the figure
 LONG_FRACTION = r"^-?\d+\.\d{10,}$"
 SHOWN_DIGITS = 15  # of a number, as spreadsheets show it: 0.30000000000000004 is 0.3
+LABEL_WORDS = ["指", "indicator", "name"]  # one is in each name of the columns that say which indicator
 TEXT_LENGTH = 120  # characters of what was passed over
 PASSED_LIMIT = 1000  # of what was passed over in a file
 
@@ -105,7 +106,7 @@ def rows_of(sheets: Sequence[Sheet], name: str) -> Table:
     for sheet in sheets:
         if sheet.cells.width == 0:
             continue
-        table.template = table.template or _mark(sheet.cells)
+        table.template = table.template or _mark(sheet)
         at, header, missing = header_of(sheet)
         if sheet.hidden:
             if header is not None:
@@ -160,11 +161,13 @@ def _reason(cells: Iterator[str]) -> str | None:
     return next(((f[1] or f[2]).strip()[:TEXT_LENGTH] for f in found), None)
 
 
-def _mark(cells: pl.DataFrame) -> Mark | None:
+def _mark(sheet: Sheet) -> Mark | None:
     """The mark of a template, in whichever cell."""
-    text = [c for c, t in cells.schema.items() if t == pl.String]
+    if sheet.text is not None and "template:" not in sheet.text:
+        return None
+    text = [c for c, t in sheet.cells.schema.items() if t == pl.String]
     found = (
-        cells.select(pl.col(text).filter(pl.col(text).str.contains("template:", literal=True)).first())
+        sheet.cells.select(pl.col(text).filter(pl.col(text).str.contains("template:", literal=True)).first())
         if text
         else None
     )
@@ -178,8 +181,8 @@ def _parts(sheet: Sheet, at: int, header: Sequence[str | None]) -> Iterator[_Par
     """The tables of a sheet, one below the other: a header further down starts another, whose columns may lie elsewhere."""
     fields = header_cells(header)
     height = sheet.cells.height
-    if sheet.header is not None:
-        yield _Part(header, 0, height)
+    if sheet.header is not None or not _may_start_again(sheet, at):
+        yield _Part(header, at, height)
         return
     label = [sheet.cells.columns[n] for f, n in fields.items() if f in ("indicator", "name")]
     like = (
@@ -187,9 +190,7 @@ def _parts(sheet: Sheet, at: int, header: Sequence[str | None]) -> Iterator[_Par
         .select(label)
         .with_row_index("row")
         .slice(at)
-        .filter(
-            pl.any_horizontal(pl.col(label).str.contains_any(["指", "indicator", "name"], ascii_case_insensitive=True))
-        )
+        .filter(pl.any_horizontal(pl.col(label).str.contains_any(LABEL_WORDS, ascii_case_insensitive=True)))
         .collect()
     )
     spellings = {
@@ -202,6 +203,14 @@ def _parts(sheet: Sheet, at: int, header: Sequence[str | None]) -> Iterator[_Par
             yield _Part(header, start, row)
             header, start = found[1], row + found[0]
     yield _Part(header, start, height)
+
+
+def _may_start_again(sheet: Sheet, at: int) -> bool:
+    """Whether a word by which a header is known stands anywhere below the first `at` rows, as far as a text's lines tell."""
+    if sheet.text is None:
+        return True
+    *_, below = sheet.text.split("\n", at)
+    return any(word in below.lower() for word in LABEL_WORDS)
 
 
 def _rows(sheet: Sheet, part: _Part, units: list[tuple[int, str]]) -> tuple[pl.DataFrame, list[PassedOver], list[str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.stages import Stages
 from expectations.model import Plan
+from pipelines.ended import at_once
 from warehouse.store import Store
 
 BY_COMMAND = "by command"  # withdrawals and certifications: people make them by day, no night pays for them
@@ -74,3 +75,4 @@ def _lines(file: Path) -> list[list[str]]:
 
 if __name__ == "__main__":
     main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    at_once(0)  # as `wallchart` does

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from expectations.load import PlanError
+from pipelines.ended import at_once
 from pipelines.settings import ROOT, Settings, SettingsError, own_source, settings
 from warehouse.store import holder, locked
 from warehouse.trouble import StoreError, of_disk
@@ -494,5 +495,14 @@ def _samples_if_none(config: Settings, say: Callable[[str], None]) -> None:
         say(f"no submissions yet: wrote {len(written)} SYNTHETIC sample files to {box}")
 
 
+def program() -> None:
+    """`wallchart`: the command line in a process of its own."""
+    try:
+        main()
+    except SystemExit as end:  # click ends with a number, always
+        at_once(int(end.code or 0))
+        raise
+
+
 if __name__ == "__main__":
-    main()
+    program()

@@ -135,7 +135,7 @@ def _results(store: Store) -> Iterator[Found]:
     """Data Docs are drawn from them; a month that is judged anew has new ones."""
     for file in sorted(p for p in (store.gx / "validations").rglob("*") if p.suffix in (".json", ".parquet")):
         try:
-            pl.read_parquet(file) if file.suffix == ".parquet" else json.loads(file.read_bytes())
+            pl.read_parquet(file, glob=False) if file.suffix == ".parquet" else json.loads(file.read_bytes())
         except (ValueError, pl.exceptions.PolarsError):
             month = file.relative_to(store.gx / "validations").parts[1]
             file.unlink()

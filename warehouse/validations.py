@@ -8,9 +8,8 @@ gx/suites/<batch>.json                                     the rules, with the p
 gx/validations/<batch>/latest/<time>/….json                the latest run, as Great Expectations returned it; of a run in
                                                            parts the newest, with the counts of all
 gx/validations/<batch>/<month>/<time>/period.json          a month; its submissions in `meta`
-gx/validations/<batch>/<month>/<time>/submissions.parquet  each submission's rows of the month: a file each would cost more
-                                                           than all rules. Great Expectations reads them through
-                                                           `warehouse.gx.Results`
+gx/validations/<batch>/<month>/<time>/submissions.parquet  of each submission in it: a row each. Great Expectations reads
+                                                           them through `warehouse.gx.Results`
 gx/site/                                                   the pages of them (`warehouse.data_docs`)
 
 A batch is `judged` (rules V, every row), `kept` (rules Q, kept rows) or `across` (rules M). `<time>` is when the newest

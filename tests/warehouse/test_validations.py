@@ -91,6 +91,22 @@ def test_a_submission_without_fault_has_a_result_that_says_so(kept: Night):
     assert not +counts(clean)
 
 
+def test_great_expectations_store_says_what_it_has_and_has_not(kept: Night):
+    from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
+    from great_expectations.exceptions import InvalidKeyError
+
+    from warehouse.gx import context_on
+
+    store: Any = context_on(kept.store.gx).validation_results_store
+    keys = [key for key in store.list_keys() if key.run_id.run_name == "2022-12"]
+    assert {validations.PERIOD} < {key.batch_identifier for key in keys}
+    assert all(store.has_key(key) for key in keys)
+    nobodys = ValidationResultIdentifier.from_tuple((*keys[0].to_tuple()[:-1], "nobody's"))
+    assert not store.has_key(nobodys)
+    with pytest.raises(InvalidKeyError, match="nobody's"):
+        store.get(nobodys)
+
+
 def test_a_broken_rule_says_where(kept: Night):
     of = {s["path"]: s["submission"] for s in kept.ask("from submission")}
     returned = results(kept, "judged", "2022-09")[of["science/q3.csv"]]

@@ -23,6 +23,7 @@ CELL_LIMIT = 1 << 20  # bytes in a cell, of whatever file
 COLUMN_LIMIT = 4096
 ROW_LIMIT = 5_000_000
 HEAD = 1 << 16  # characters by which a file's separator is told
+HELD = 1 << 20  # characters of a text that is held beside its cells
 BOM = "\ufeff"
 # every quote opens a cell, closes it, or is doubled within
 WELL_QUOTED = {
@@ -38,7 +39,8 @@ def sheet(content: bytes) -> Sheet:
     separator = separator_of(text)
     one_line_end = "\r" not in text or text.count("\r") == text.count("\r\n")
     if one_line_end and ('"' not in text or WELL_QUOTED[separator].match(text)):
-        return Sheet(None, _well_formed(text, separator), separated=True, text=text)
+        held = text if len(text) <= HELD else None
+        return Sheet(None, _well_formed(text, separator), separated=True, text=held)
     return Sheet(None, _strict(text, separator), separated=True, loose_quotes=True)
 
 

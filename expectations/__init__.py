@@ -2,6 +2,6 @@
 
 import gc
 
-# imports and receipts make objects by the hundred thousand that live on: to look through them after every 700 is a quarter of
-# Great Expectations' import and a fifth of Dagster's
+# imports make objects by the hundred thousand that live on: to look through them after every 700 new ones is a quarter of Great
+# Expectations' import and a fifth of Dagster's
 gc.set_threshold(50_000)

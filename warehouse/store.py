@@ -340,10 +340,11 @@ def side_by_side(
         list(pool.map(alone, each))
 
 
-def copy_to(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    """The query's rows as one Parquet file, whole or not at all."""
+def copy_to(con: duckdb.DuckDBPyConnection, query: str, path: Path, *more: str) -> None:
+    """The query's rows as one Parquet file, whole or not at all. `more`: options of DuckDB's COPY."""
+    options = ", ".join(("format parquet", "compression zstd", *more))
     with beside(path) as part:
-        con.execute(f"copy ({query}) to '{quoted(part)}' (format parquet, compression zstd)")
+        con.execute(f"copy ({query}) to '{quoted(part)}' ({options})")
 
 
 def quoted(path: Path | str) -> str:

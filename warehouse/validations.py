@@ -208,10 +208,9 @@ def record(
     for month, of_period in con.execute("select month, result from result where submission is null").fetchall():
         folder = store.gx / "validations" / batch / month / at[month].strftime(TIME)
         of_month = f"from result where month = '{month}' and submission is not null order by submission"
-        copy_to(con, f"select submission, result {of_month}", folder / SUBMISSIONS)
+        copy_to(con, f"select submission, result {of_month}", folder / SUBMISSIONS, "row_group_size 2048")
         # last and whole: a month of which this stands is a month of which all stands
         write_whole(folder / f"{PERIOD}.json", of_period.encode())
-    con.execute("drop table result")
 
 
 NEWEST = "select month, max(newest) from evaluated where month is not null group by month"
@@ -247,19 +246,13 @@ select month, rule, sum(rows)::bigint as rows, sum(evaluated)::bigint as evaluat
     sum(confirmed)::bigint as confirmed
 from alone group by month, rule;
 
-create or replace table result as
-with said as (
+create or replace table said as
+with alone as (
     select c.month, c.submission, any_value(c.department) as department, any_value(c.path) as path, any_value(c.rows) as rows,
         map_from_entries(coalesce(list((c.rule, c.broken) order by s.place) filter (where c.broken > 0), [])) as broken,
-        count(*) as rules, count(*) filter (where c.broken = 0) as held,
-        list({
-            'success': c.broken = 0,
-            'expectation_config': s.config::json,
-            'result': {'element_count': c.evaluated, 'observed_value': c.broken, 'confirmed': c.confirmed,
-                'places': coalesce(p.places, [])},
-            'meta': '{}'::json,
-            'exception_info': {'raised_exception': false, 'exception_traceback': null, 'exception_message': null}
-        } order by s.place) as results
+        count(*) filter (where c.broken > 0) as failed,
+        list({'place': s.place, 'evaluated': c.evaluated, 'broken': c.broken, 'confirmed': c.confirmed,
+            'places': coalesce(p.places, [])} order by s.place) as verdicts
     from counted c
     join suite_rule s using (rule)
     left join place p on p.month = c.month and p.rule = c.rule and p.submission is not distinct from c.submission
@@ -267,22 +260,33 @@ with said as (
 ), listed as (
     select month, list({'submission': submission, 'department': department, 'path': path, 'rows': rows, 'broken': broken}
         order by department, path, submission) as submissions
-    from said where submission is not null group by month
+    from alone where submission is not null group by month
 )
-select month, s.submission, to_json({
-    'success': held = rules,
-    'suite_name': r.batch,
+select a.*, case when submission is null then coalesce(l.submissions, []) end as submissions
+from alone a left join listed l using (month);
+
+-- a view: as text each is some ten thousand characters, most of them the rules'
+create or replace view result as
+select month, submission, to_json({
+    'success': failed = 0,
+    'suite_name': batch,
     'suite_parameters': '{}'::json,
-    'statistics': {'evaluated_expectations': rules, 'successful_expectations': held,
-        'unsuccessful_expectations': rules - held, 'success_percent': 100 * held / rules},
-    'meta': case when s.submission is null
-        then to_json({'run_id': {'run_name': month, 'run_time': r.run_time}, 'batch': r.batch, 'month': month, 'rows': s.rows,
-            'submissions': coalesce(l.submissions, [])})
-        else to_json({'run_id': {'run_name': month, 'run_time': r.run_time}, 'batch': r.batch, 'month': month, 'rows': s.rows,
-            'submission': s.submission, 'department': s.department, 'path': s.path}) end,
-    'results': s.results
+    'statistics': {'evaluated_expectations': len(verdicts), 'successful_expectations': len(verdicts) - failed,
+        'unsuccessful_expectations': failed, 'success_percent': 100 * (len(verdicts) - failed) / len(verdicts)},
+    'meta': case when submission is null
+        then to_json({'run_id': {'run_name': month, 'run_time': run_time}, 'batch': batch, 'month': month, 'rows': rows,
+            'submissions': submissions})
+        else to_json({'run_id': {'run_name': month, 'run_time': run_time}, 'batch': batch, 'month': month, 'rows': rows,
+            'submission': submission, 'department': department, 'path': path}) end,
+    'results': list_transform(verdicts, lambda v: {
+        'success': v.broken = 0,
+        'expectation_config': configs[v.place + 1],
+        'result': {'element_count': v.evaluated, 'observed_value': v.broken, 'confirmed': v.confirmed, 'places': v.places},
+        'meta': '{}'::json,
+        'exception_info': {'raised_exception': false, 'exception_traceback': null, 'exception_message': null}
+    })
 })::varchar as result
-from said s join run r using (month) left join listed l using (month)
+from said join run using (month), (select list(config::json order by place) as configs from suite_rule)
 """
 
 

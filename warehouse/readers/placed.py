@@ -41,5 +41,7 @@ def placed(rows: pl.DataFrame, at: Place) -> pl.DataFrame:
         within = at.first <= month <= at.last
         read.append((spelling, starts, ends, span, cumulative, month if within else nearest, at.submission))
     periods = pl.DataFrame(read, schema=ADDED, orient="row")
-    found = rows.select("period_text").join(periods, on="period_text", how="left", nulls_equal=True, maintain_order="left")
+    found = rows.select("period_text").join(
+        periods, on="period_text", how="left", nulls_equal=True, maintain_order="left"
+    )
     return rows.hstack(found.drop("period_text"))  # to join all columns would copy them

@@ -55,7 +55,9 @@ class Sheet:
     header: Sequence[str] | None = None
     hidden: bool = False
     merged: Sequence[tuple[int, int, int, int]] = ()  # first row, first column, last row, last column, from 0
-    text: str | None = None  # all that the cells say, where they were separated from one text that is not large: looked into first
+    text: str | None = (
+        None  # all that the cells say, where they were separated from one text that is not large: looked into first
+    )
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,13 @@ import threading
 
 def at_once(code: int) -> None:
     """Ends the process as `sys.exit` would, after all that was registered for its end, but without taking it apart. Returns
-    where a thread is still at work: then it is to end as ever."""
+    where a thread is still at work, or nobody takes what was printed: then it is to end as ever."""
     if any(not t.daemon for t in threading.enumerate() if t is not threading.current_thread()):
         return
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return
     os._exit(code)

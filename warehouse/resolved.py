@@ -48,7 +48,9 @@ def raw(con: duckdb.DuckDBPyConnection, store: Store, handed_over: Path, months:
     # a month's rows beside one another: what is written is written a month at a time
     submissions = con.execute("select submission from asked order by begins, submission").fetchall()
     paths = [store.rows / f"{submission}.parquet" for (submission,) in submissions]
-    source = f"read_parquet({files_sql(paths)})" if paths else f"({EMPTY_ROWS})"
+    # whose rows they are, says the name that the night's process gave the file, not what the process wrote that read them
+    own = "select * exclude (filename) replace (parse_filename(filename, true) as submission)"
+    source = f"({own} from read_parquet({files_sql(paths)}, filename = true))" if paths else f"({EMPTY_ROWS})"
     con.execute(
         f"""
         create or replace table raw as

@@ -27,7 +27,7 @@ import xlwt
 from expectations.model import Plan
 from fuzz.targets import CASES, TARGETS
 from tests.night import NOW, Night, long_csv, send
-from warehouse import apart, receipts
+from warehouse import apart, judge, receipts, sums
 from warehouse.landing import land
 from warehouse.ledger import ledger
 from warehouse.readers import Reading, read
@@ -455,6 +455,36 @@ def test_a_receipt_whose_process_is_killed_from_outside_is_laid_out_once_more(
     assert all(len(list(done.store.receipts.rglob(f"*.{kind}"))) == 12 for kind in ("xlsx", "html"))
     assert list(done.store.receipts.rglob("*.tmp")) == []
     assert processes() == []
+
+
+def test_rows_are_of_the_submission_whose_file_they_are_in_whatever_they_say(night: Callable[..., Night]) -> None:
+    done = night(
+        {
+            "science/a.csv": long_csv(FIGURE),
+            "finance/b.csv": long_csv(("fiscal_revenue", "", "2022-12", "", 600, "亿元")),
+        }
+    )
+    with ledger(done.store) as db:
+        of = dict(db.execute("select department, submission from submission").fetchall())
+        rows = done.store.rows / f"{of['science']}.parquet"
+        pl.read_parquet(rows).with_columns(submission=pl.lit(of["finance"])).write_parquet(rows)
+        db.execute("update submission set rows_sha256 = ? where submission = ?", (sums.sha256(rows), of["science"]))
+    judge.validity(done.store, done.plan, ["2022-12"])
+    judged = pl.read_parquet(done.store.month("2022-12") / "row.parquet", hive_partitioning=False)
+    assert set(judged.select("submission", "department").iter_rows()) == {(s, d) for d, s in of.items()}
+
+
+def test_a_reader_that_names_other_months_than_the_plans_is_not_believed(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = apart.Process.ask
+
+    def lies(process: apart.Process, request: dict[str, Any], *files: Any) -> dict[str, Any]:
+        return asked(process, request, *files) | {"months": {"../../2022-12": 1}}
+
+    monkeypatch.setattr(apart.Process, "ask", lies)
+    send(box.root, {"science/a.csv": LINES.encode()})
+    assert box.read()["a.csv"][0] == "S01"
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from expectations.template import Mark
 from warehouse.apart import Ended, Process, tried
 from warehouse.readers import ACCEPTED, Reading, is_synthetic
 from warehouse.readers.faults import FileFault
-from warehouse.readers.placed import Place
+from warehouse.readers.placed import Place, may_be
 from warehouse.readers.rows import PassedOver
 from warehouse.visible import visible_name
 
@@ -35,6 +35,10 @@ def read(path: Path, name: str, rows: Path, place: Place) -> tuple[Reading, dict
             log.error("the reader failed on %s:\n%s", visible_name(name), answer["broke"])
             said = answer["broke"].strip().rpartition("\n")[2]
             return Reading("unknown", fault=_unreadable(said), synthetic=is_synthetic(name)), {}
+        if not may_be(
+            answer["months"], place
+        ):  # months become names of folders: what reads files from outside chooses none
+            return Reading("unknown", fault=_unreadable("months of no plan"), synthetic=is_synthetic(name)), {}
         return _reading(answer), answer["months"]
 
     try:

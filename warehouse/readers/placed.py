@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import polars as pl
 
 from expectations.periods import period
 
+MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 ADDED = {
     "period_text": pl.String, "period_start": pl.Date, "period_end": pl.Date, "span": pl.String, "cumulative": pl.Boolean,
     "month": pl.String, "submission": pl.String,
@@ -24,6 +26,11 @@ class Place:
     last: str
     received: str
     year_begins: int
+
+
+def may_be(months: dict[str, int], at: Place) -> bool:
+    """Whether rows at this place can be of these months."""
+    return all(MONTH.fullmatch(month) and at.first <= month <= at.last for month in months)
 
 
 def placed(rows: pl.DataFrame, at: Place) -> pl.DataFrame:

@@ -103,8 +103,9 @@ class Site(SiteBuilder):
         metas = {name: suite["meta"] for name, suite in suites.items()}
         names = {n["indicator"]: n["name_zh"] for meta in metas.values() for n in meta["indicators"]}
         names |= {code: name for meta in metas.values() for code, name in meta["departments"].items()}
-        for run, keys in groupby(resource_identifiers, lambda key: key.to_tuple()[:-1]):
-            of_run = results.of_run(run) if run else {}  # a suite is of no run
+        for run, of_it in groupby(resource_identifiers, lambda key: key.to_tuple()[:-1]):
+            keys = list(of_it)
+            of_run = results.of_run(run, [key.batch_identifier for key in keys]) if run else {}  # a suite is of no run
             for key in keys:
                 if run:
                     drawn = _result_page(key, json.loads(of_run[key.batch_identifier]))

@@ -75,10 +75,11 @@ def files_in(folder: Path, by: type = TupleFilesystemStoreBackend) -> dict[str, 
 class Results(TupleFilesystemStoreBackend):
     """Validation results: a file each, or, of the submissions in a month, a row each of its file SUBMISSIONS."""
 
-    def of_run(self, run: tuple[str, ...]) -> dict[str, str]:
-        """All results of a run (batch, name, time), by batch identifier."""
-        alone = super().list_keys(run)
-        return {key[-1]: self._get(key) for key in alone} | dict(self._rows(run).collect().iter_rows())
+    def of_run(self, run: tuple[str, ...], wanted: Sequence[str]) -> dict[str, str]:
+        """Of a run (batch, name, time) the results wanted, by batch identifier."""
+        rows = self._rows(run).filter(pl.col("submission").is_in(list(wanted))).collect()
+        found: dict[str, str] = dict(rows.iter_rows())
+        return found | {one: self._get((*run, one)) for one in wanted if one not in found}
 
     def _get(self, key: tuple[str, ...]) -> str:  # type: ignore[override]
         if super()._has_key(key):  # type: ignore[no-untyped-call]

@@ -27,7 +27,7 @@ from warehouse.findings import FINDING_TABLE, Verdict, applied, counted
 from warehouse.ledger import ledger
 from warehouse.reading import mended
 from warehouse.resolved import LOCKED, OBSERVE, SPLIT, plan_tables, put, raw, resolved
-from warehouse.store import Store, connect, copy_to, files_sql, month_of, side_by_side, write_whole
+from warehouse.store import Store, connect, copy_to, files_sql, month_of, on_cursors, write_whole
 from warehouse.trouble import StoreError
 from warehouse.version import JUDGING, code_version
 
@@ -207,7 +207,7 @@ def judged(
         con.execute(OBSERVE)
         with store.helping(brief.leave):
             validations.record(con, store, "judged", found.result, part)
-        side_by_side(con, partial(_written, store, brief), part)
+        on_cursors(con, partial(_written, store, brief), part)
     return done
 
 
@@ -304,7 +304,7 @@ def flagged(
             done.append(Part(part, counted(con, found.verdicts), found.latest))
             with store.helping(brief.leave):
                 validations.record(con, store, "kept", found.result, part)
-            side_by_side(con, partial(_written_flags, store, brief), part)
+            on_cursors(con, partial(_written_flags, store, brief), part)
     return done
 
 

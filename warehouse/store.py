@@ -325,7 +325,7 @@ def _allowed(folders: Iterable[Path]) -> str:
     return f"set allowed_directories = [{listed}]; set enable_external_access = false"
 
 
-def side_by_side(
+def on_cursors(
     con: duckdb.DuckDBPyConnection, work: Callable[[duckdb.DuckDBPyConnection, str], None], each: Iterable[str]
 ) -> None:
     """Does `work` for each, several at once, each on a cursor of its own: a file is packed by one thread. The first that
